@@ -1,0 +1,163 @@
+"""Optimizer cards: what is known of an optimizer, without importing it.
+
+An author writes a ``Card`` of literals into the class body. The same literals serve at run time
+(ranges are checked, slots are compared) and are read from the source text when the class is only listed.
+What the class says anyway is not repeated in the card: the summary, the rule and the meaning of each argument
+stand in the docstring, defaults in the constructor's signature, the name in the entry point.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+API_VERSION = 1
+"""Version of the contract between optreg and its plugins; raised when old plugins would break."""
+
+SparseMode = Literal["exact", "lazy", "decaying", "none"]
+
+SPARSE_MEANING: Mapping[str, str] = {
+    "exact": "same result as the dense gradient; every row may move",
+    "lazy": "only the rows present in the gradient move, weights and slots",
+    "decaying": "slots decay on every row; only the rows present move",
+    "none": "not supported; a sparse gradient is refused",
+}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One array of state that the optimizer keeps for each variable.
+
+    Args:
+        name: As in ``get_slot(variable, name)``.
+        meaning: A few words on what it holds.
+        when: Name of the hyperparameter that must be truthy for the slot to exist; empty for always.
+        at_least: Smallest dtype of the slot: ``"float32"`` keeps 16-bit variables' slots in float32.
+            Empty: the dtype of the variable.
+        scalar: One number for each variable instead of one for each parameter.
+    """
+
+    name: str
+    meaning: str = ""
+    when: str = ""
+    at_least: str = ""
+    scalar: bool = False
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where an update rule was published."""
+
+    title: str
+    authors: str
+    year: int
+    link: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """What an optimizer's class declares about itself. Every field is a literal, readable without import.
+
+    Args:
+        aliases: Further names it answers to.
+        ranges: Hyperparameter name to ``"[0, 1)"``-style interval or ``"bool"``.
+        slots: State kept per variable, in the order of creation.
+        sparse: Which rows a sparse gradient moves; see ``SPARSE_MEANING``.
+        dtypes: Names of the variable dtypes it takes.
+        xla: Whether the step compiles under ``tf.function(jit_compile=True)``.
+        paper: Source of the update rule.
+        limits: One sentence for each thing that it does not do and a user might expect.
+        api: Plugin API version it was written for.
+    """
+
+    aliases: tuple[str, ...] = ()
+    ranges: Mapping[str, str] = field(default_factory=dict)
+    slots: tuple[Slot, ...] = ()
+    sparse: SparseMode = "none"
+    dtypes: tuple[str, ...] = ()
+    xla: bool = False
+    paper: Paper | None = None
+    limits: tuple[str, ...] = ()
+    api: int = API_VERSION
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Words that ``list_optimizers(capability=...)`` filters by, such as ``sparse`` or ``bfloat16``."""
+        words = set(self.dtypes)
+        words |= {"sparse", f"sparse-{self.sparse}"} if self.sparse != "none" else set()
+        words |= {"xla"} if self.xla else set()
+        words |= {"complex"} if any(name.startswith("complex") for name in self.dtypes) else set()
+        words |= {"stateless"} if not self.slots else set()
+        return frozenset(words)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A range of numbers written as in mathematics: ``[0, 1)`` holds 0 and excludes 1."""
+
+    low: float
+    high: float
+    low_open: bool
+    high_open: bool
+    text: str
+
+    _SYNTAX = re.compile(r"([\[(])\s*(\S+)\s*,\s*(\S+)\s*([\])])")
+
+    @classmethod
+    def parse(cls, text: str) -> Interval:
+        """Read ``"[0, 1)"``; ``inf`` and ``-inf`` are allowed as bounds.
+
+        Raises:
+            ValueError: The text is not an interval.
+        """
+        match = cls._SYNTAX.fullmatch(text.strip())
+        if match is None:
+            raise ValueError(f"{text!r} is not an interval such as '[0, 1)'")
+        opening, low, high, closing = match.groups()
+        return cls(float(low), float(high), opening == "(", closing == ")", text)
+
+    def __contains__(self, value: float) -> bool:
+        if math.isnan(value):
+            return False
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
+        return above and below
+
+
+@dataclass(frozen=True)
+class HyperparameterCard:
+    """One constructor argument of an optimizer, as shown by ``optreg info``.
+
+    ``default`` is the value where the source states a literal, else the text of the expression;
+    ``required`` is true where the signature gives no default.
+    """
+
+    name: str
+    default: Any = None
+    required: bool = False
+    range: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class OptimizerCard:
+    """All that is known of one optimizer class: its ``Card`` with what docstring and signature say.
+
+    Built from the source text by ``optreg.discovery`` and from the live class by ``describe_class``;
+    the conformance suite proves the two equal.
+    """
+
+    summary: str = ""
+    description: str = ""
+    rule: tuple[str, ...] = ()
+    hyperparameters: tuple[HyperparameterCard, ...] = ()
+    declared: Card | None = None
+
+    def slot_names(self, **hyperparameters: Any) -> tuple[str, ...]:
+        """Return the slots that exist for the given hyperparameters, defaults standing in for the rest."""
+        values = {item.name: item.default for item in self.hyperparameters} | hyperparameters
+        slots = self.declared.slots if self.declared else ()
+        return tuple(slot.name for slot in slots if not slot.when or values.get(slot.when))

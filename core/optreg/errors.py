@@ -1,0 +1,94 @@
+"""The errors optreg raises, one tree under ``OptregError``.
+
+Every error also derives from the built-in that Keras 2.9 raised in the same place,
+so that ``except ValueError`` in old code keeps working.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OptregError(Exception):
+    """Root of every error that optreg raises on purpose."""
+
+
+class UnknownOptimizer(OptregError, LookupError):
+    """No installed distribution offers the name that was asked for."""
+
+
+class AmbiguousOptimizer(OptregError, LookupError):
+    """Several distributions offer the short name; the qualified names tell them apart."""
+
+
+class UnusableOptimizer(OptregError, RuntimeError):
+    """The name is known, but its plugin is broken, disabled, incompatible or incomplete."""
+
+
+class NameTaken(OptregError, ValueError):
+    """The name that should be registered belongs to something else."""
+
+
+class UnknownHyperparameter(OptregError, TypeError):
+    """The optimizer has no hyperparameter of that name."""
+
+
+class InvalidHyperparameter(OptregError, ValueError):
+    """The value lies outside the range that the optimizer declares."""
+
+
+class HyperparameterTypeError(OptregError, TypeError):
+    """The value is not of a kind that the hyperparameter takes."""
+
+
+class InvalidConfig(OptregError, ValueError):
+    """The configuration cannot be turned into an optimizer, or an optimizer into one."""
+
+
+class IncompleteOptimizer(OptregError, NotImplementedError):
+    """The class lacks a method that the contract needs for what was asked."""
+
+
+class InvalidGradients(OptregError, ValueError):
+    """The gradients, variables or their pairing cannot be applied."""
+
+
+class InvalidVariable(OptregError, TypeError):
+    """Something that is not a trainable floating-point variable was given as one."""
+
+
+class UnknownSlot(OptregError, KeyError):
+    """The optimizer holds no such slot for the variable."""
+
+    def __str__(self) -> str:
+        # KeyError shows the repr of its argument, which would quote a whole sentence.
+        return str(self.args[0]) if self.args else ""
+
+
+class InvalidState(OptregError, ValueError):
+    """The weights given do not fit the state of the optimizer."""
+
+
+class InvalidHook(OptregError, TypeError):
+    """A transformer, aggregator or plugin does not keep to its specification."""
+
+
+class WrongContext(OptregError, RuntimeError):
+    """The call is not possible in the present ``tf.distribute`` or graph context."""
+
+
+class MissingExtra(OptregError, ImportError):
+    """An optional dependency is needed; the message names the extra to install."""
+
+
+def suggestion(word: str, candidates: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the nearest candidate, or an empty string."""
+    known = {candidate.lower(): candidate for candidate in candidates}
+    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return f" Did you mean {known[near[0]]!r}?" if near else ""
+
+
+def listing(names: Iterable[str]) -> str:
+    """Return the names sorted and separated by commas, or ``none``."""
+    return ", ".join(sorted(names)) or "none"
