@@ -62,8 +62,15 @@ class StepHooks:
 
     @hookspec(firstresult=True)
     def apply_dense(self, optimizer: Any, grad: Any, var: Any, apply_state: Any) -> Any:
-        """Update one variable from a dense gradient and return the operation. None passes on."""
+        """Update one variable from a dense gradient.
+
+        Return the operation, or True where there is none (eager kernels return None). None passes on to the next
+        implementation, so an update that returns None would be made twice.
+        """
 
     @hookspec(firstresult=True)
     def apply_sparse(self, optimizer: Any, grad: Any, var: Any, indices: Any, apply_state: Any) -> Any:
-        """Update rows of one variable: ``grad[i]`` belongs to row ``indices[i]``, indices may repeat. None passes on."""
+        """Update rows of one variable: ``grad[i]`` belongs to row ``indices[i]``; indices may repeat.
+
+        Return values as for ``apply_dense``.
+        """
