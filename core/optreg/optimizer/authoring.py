@@ -1,0 +1,180 @@
+"""What the author of an optimizer calls and overrides, under the names of Keras 2.9.
+
+A class written against ``tf.keras.optimizers.legacy.Optimizer`` finds here every protected method it used. Methods that a
+subclass overrides say so in their first line.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from optreg.errors import IncompleteOptimizer
+from optreg.optimizer.distribution import devices_of, sum_across_replicas
+from optreg.optimizer.gradients import Pair, check_dtypes, sum_repeated_rows
+from optreg.optimizer.hyperparameters import HyperparameterTable, is_schedule
+
+ApplyState = dict[tuple[str, Any], dict[str, Any]]
+"""(device, dtype) -> coefficients of one step, prepared once and shared by all variables there."""
+
+
+class AuthorMethods:
+    """Protected methods of the contract: hyperparameters, preparation of a step, and the update of one variable."""
+
+    card: Any
+    _create_hypers: Callable[[], None]
+    _hyperparameters: HyperparameterTable
+    _initial_decay: float
+    _name: str
+    _known_variables: set[str]
+    _stepped_in_graph = False
+    _use_locking = True
+
+    def _create_slots(self, var_list: Sequence[Any]) -> None:
+        """Override: create the state of new variables with ``add_slot``."""
+
+    def _set_hyper(self, name: str, value: Any) -> None:
+        """Set a hyperparameter: a number, tensor, variable, callable without arguments or schedule."""
+        self._hyperparameters.set(name, value)
+
+    def _request_slots(self) -> None:
+        """Make the next step call ``_create_slots`` again for every variable: a hyperparameter now needs more slots."""
+        self._known_variables.clear()
+
+    @property
+    def _is_traced(self) -> bool:
+        """Whether a graph may hold a step of this optimizer, which Python attributes set now would not reach."""
+        return self._stepped_in_graph
+
+    def _get_hyper(self, name: str, dtype: Any = None) -> Any:
+        """Return the present value of a hyperparameter, cast to ``dtype`` if given; a schedule as it is."""
+        if not self._hyperparameters.created:
+            self._create_hypers()
+        return self._hyperparameters.read(name, dtype)
+
+    def _serialize_hyperparameter(self, hyperparameter_name: str) -> Any:
+        """Return a JSON-clean value of a hyperparameter, for ``get_config``."""
+        return self._hyperparameters.serialize(hyperparameter_name)
+
+    def _call_if_callable(self, param: Any) -> Any:
+        """Return ``param()`` for a callable, else ``param``."""
+        return param() if callable(param) else param
+
+    def _decayed_lr(self, var_dtype: Any) -> Any:
+        """Return the learning rate of this step: schedule evaluated, then ``lr / (1 + decay * iterations)``.
+
+        Computed in at least float32, because bfloat16 cannot count past 256, and cast last.
+        """
+        dtype = arithmetic_dtype(var_dtype)
+        rate = self._get_hyper("learning_rate", dtype)
+        if is_schedule(rate):
+            rate = tf.cast(rate(tf.cast(self.iterations, dtype)), dtype)  # type: ignore[attr-defined]
+        if "decay" in self._hyperparameters.values:
+            decay = self._get_hyper("decay", dtype)
+        elif self._initial_decay > 0.0:
+            decay = tf.constant(self._initial_decay, dtype)
+        else:
+            return tf.cast(rate, var_dtype)
+        steps = tf.cast(self.iterations, dtype)  # type: ignore[attr-defined]
+        return tf.cast(rate / (1.0 + decay * steps), var_dtype)
+
+    def _prepare(self, var_list: Sequence[Any]) -> ApplyState:
+        """Return the coefficients of this step for each device and dtype among the variables."""
+        places = dict.fromkeys((device, v.dtype.base_dtype) for v in var_list for device in devices_of(v))
+        apply_state: ApplyState = {}
+        for device, dtype in places:
+            apply_state[(device, dtype)] = {}
+            with tf.device(device):
+                self._prepare_local(device, dtype, apply_state)
+        return apply_state
+
+    def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
+        """Override and extend: put coefficients for one device and dtype into ``apply_state[(device, dtype)]``."""
+        if "learning_rate" in self._hyperparameters.values:
+            apply_state[(var_device, var_dtype)]["lr_t"] = tf.identity(self._decayed_lr(var_dtype))
+
+    def _fallback_apply_state(self, var_device: str, var_dtype: Any) -> dict[str, Any]:
+        """Return the coefficients for one place, where an apply method was called without them."""
+        apply_state: ApplyState = {(var_device, var_dtype): {}}
+        self._prepare_local(var_device, var_dtype, apply_state)
+        return apply_state[(var_device, var_dtype)]
+
+    def _coefficients(self, var: Any, apply_state: ApplyState | None) -> dict[str, Any]:
+        """Return the coefficients of this step for the place where ``var`` lives."""
+        device, dtype = var.device, var.dtype.base_dtype
+        return (apply_state or {}).get((device, dtype)) or self._fallback_apply_state(device, dtype)
+
+    def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
+        """Override: update ``var`` from a dense gradient of its shape; return the operation."""
+        raise IncompleteOptimizer(missing_method(self, "_resource_apply_dense", "a dense gradient"))
+
+    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
+        """Override: update rows of ``var``; ``grad[i]`` belongs to row ``indices[i]``, each row at most once."""
+        raise IncompleteOptimizer(missing_method(self, "_resource_apply_sparse", "a sparse gradient (tf.IndexedSlices)"))
+
+    def _resource_apply_sparse_duplicate_indices(self, grad: Any, var: Any, indices: Any, **kwargs: Any) -> Any:
+        """Override where repeated indices do no harm; by default their rows are summed first."""
+        grad, indices = sum_repeated_rows(grad, indices)
+        return self._resource_apply_sparse(grad, var, indices, **kwargs)
+
+    def _resource_scatter_add(self, x: Any, i: Any, v: Any) -> Any:
+        """Add rows ``v`` to rows ``i`` of variable ``x`` and return the new value of ``x``."""
+        with tf.control_dependencies([tf.raw_ops.ResourceScatterAdd(resource=x.handle, indices=i, updates=v)]):
+            return x.value()
+
+    def _resource_scatter_update(self, x: Any, i: Any, v: Any) -> Any:
+        """Replace rows ``i`` of variable ``x`` by ``v`` and return the new value of ``x``."""
+        with tf.control_dependencies([tf.raw_ops.ResourceScatterUpdate(resource=x.handle, indices=i, updates=v)]):
+            return x.value()
+
+    def _transform_loss(self, loss: Any) -> Any:
+        """Override to change the loss before gradients are taken, as loss scaling does."""
+        return loss
+
+    def _get_gradients(self, tape: Any, loss: Any, var_list: Sequence[Any], grad_loss: Any = None) -> list[Pair]:
+        """Override to change how gradients come from the tape."""
+        return list(zip(tape.gradient(loss, var_list, grad_loss), var_list, strict=True))
+
+    def _transform_unaggregated_gradients(self, grads_and_vars: Sequence[Pair]) -> Sequence[Pair]:
+        """Override to change each replica's gradients before they are summed."""
+        return grads_and_vars
+
+    def _aggregate_gradients(self, grads_and_vars: Sequence[Pair]) -> Sequence[Pair]:
+        """Override to combine gradients across replicas yourself; by default the user's aggregator, else the sum."""
+        aggregator = self.gradient_aggregator_step  # type: ignore[attr-defined]
+        return aggregator(grads_and_vars) if aggregator is not None else sum_across_replicas(grads_and_vars)
+
+    def _assert_valid_dtypes(self, tensors: Iterable[Any]) -> None:
+        """Refuse variables of a dtype that ``_valid_dtypes`` does not hold."""
+        check_dtypes(self._name, tensors, self._valid_dtypes())
+
+    def _valid_dtypes(self) -> Iterable[Any]:
+        """Override: the dtypes of variables that can be trained. By default those of the card, else all floats."""
+        names = self.card.dtypes or ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
+        return {tf.as_dtype(name) for name in names}
+
+
+def arithmetic_dtype(dtype: Any) -> Any:
+    """Return the dtype for scalar arithmetic: float32 for 16-bit variables, the real part's for complex ones.
+
+    In bfloat16, 0.999 is 1.0 and 1 - 0.999 is 0: coefficients are computed wide and cast last.
+    """
+    dtype = tf.as_dtype(dtype)
+    return tf.float64 if dtype in {tf.float64, tf.complex128} else tf.float32
+
+
+def takes_apply_state(method: Any) -> bool:
+    """Whether an apply method has the argument ``apply_state``, which classes from before Keras 2.3 lack."""
+    parameters = inspect.signature(method).parameters
+    return "apply_state" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def missing_method(optimizer: Any, method: str, reason: str) -> str:
+    """Return the sentence that tells an author which method a class lacks."""
+    return (
+        f"{type(optimizer).__name__} received {reason} but does not implement {method}: "
+        f"override {method}(self, grad, var, ...) in the class"
+    )

@@ -1,0 +1,80 @@
+"""Configurations: what an optimizer is made of, as JSON-clean dictionaries, and back."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from optreg.errors import InvalidConfig, UnknownHyperparameter, listing, suggestion
+from optreg.optimizer.hyperparameters import deserialize_schedule
+from optreg.optimizer.pipeline import check_saved_steps
+
+BASE_OPTIONS = ("clipnorm", "clipvalue", "global_clipnorm", "lr", "decay", "plugins")
+"""Keyword arguments that every optimizer takes, beside its own."""
+
+
+def check_options(cls: type, options: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments that neither the class nor the contract knows.
+
+    Raises:
+        UnknownHyperparameter: Naming the first unknown one, the allowed ones and the nearest.
+    """
+    allowed = {*constructor_arguments(cls), *BASE_OPTIONS, "name", "gradient_aggregator", "gradient_transformers"}
+    for name in options:
+        if name not in BASE_OPTIONS:
+            raise UnknownHyperparameter(
+                f"{cls.__name__} has no hyperparameter {name!r}.{suggestion(name, allowed)} Allowed: {listing(allowed)}"
+            )
+
+
+def constructor_arguments(cls: type) -> tuple[str, ...]:
+    """Return the names of the arguments of a class's own constructor, without ``self``, ``*args`` and ``**kwargs``."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    return tuple(p.name for p in parameters if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD})
+
+
+def complete(get_config: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """Wrap the ``get_config`` of a class so that the outermost one is checked for completeness.
+
+    An incomplete configuration rebuilds another optimizer than the one saved, so it is an error to ask for one.
+    """
+
+    @functools.wraps(get_config)
+    def checked(self: Any) -> dict[str, Any]:
+        config = get_config(self)
+        if type(self).get_config is checked:
+            _require_complete(type(self), config)
+        return config
+
+    return checked
+
+
+def _require_complete(cls: type, config: Mapping[str, Any]) -> None:
+    steps = {"gradient_aggregator", "gradient_transformers", *BASE_OPTIONS}
+    given = set(config) | ({"lr"} if "learning_rate" in config else set())
+    left_out = [name for name in constructor_arguments(cls) if name not in given and name not in steps]
+    if left_out:
+        raise InvalidConfig(
+            f"{cls.__name__}.get_config() leaves out the constructor's {listing(left_out)}: an optimizer rebuilt from it "
+            "would differ. Override get_config and add them to the dictionary of super().get_config()"
+        )
+
+
+def constructor_config(
+    cls: type, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return keyword arguments for the constructor from a configuration, which is not modified.
+
+    Raises:
+        InvalidConfig: A function that was not saved, or a schedule whose class is not found.
+    """
+    check_saved_steps(cls.__name__, config)
+    arguments = dict(config)
+    if "lr" in arguments and "lr" not in constructor_arguments(cls):
+        arguments["learning_rate"] = arguments.pop("lr")
+    for name, value in arguments.items():
+        if isinstance(value, Mapping) and {"class_name", "config"} <= set(value):
+            arguments[name] = deserialize_schedule(value, custom_objects)
+    return arguments

@@ -1,0 +1,326 @@
+"""The optimizer contract: ``Optimizer``, the class that every optimizer derives from."""
+
+from __future__ import annotations
+
+import abc
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import tensorflow as tf
+
+from optreg.cards import Card
+from optreg.errors import IncompleteOptimizer, InvalidGradients, WrongContext, listing
+from optreg.optimizer import distribution
+from optreg.optimizer.attributes import OptionAttributes
+from optreg.optimizer.authoring import ApplyState, AuthorMethods, missing_method, takes_apply_state
+from optreg.optimizer.clipping import CLIP_NAMES, clip, clip_thresholds
+from optreg.optimizer.config import check_options, complete, constructor_config
+from optreg.optimizer.gradients import Pair, drop_missing, fitting, paired, record_loss, require_variable
+from optreg.optimizer.hyperparameters import HyperparameterTable, check_kind, check_range
+from optreg.optimizer.pipeline import AttachedStep, DirectPipeline, PluginPipeline
+from optreg.optimizer.slots import SlotTable
+from optreg.optimizer.state import OptimizerState
+from optreg.registry import default_registry
+
+
+class _OptimizerType(abc.ABCMeta):
+    """Marks the end of construction, after which a misspelt hyperparameter is no longer a free attribute."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        instance = super().__call__(*args, **kwargs)
+        instance._constructed = True
+        return instance
+
+
+class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_OptimizerType):
+    """Base of all optimizers: the contract of ``tf.keras.optimizers.legacy.Optimizer`` of Keras 2.9.
+
+    A subclass sets its hyperparameters with ``_set_hyper`` in the constructor, creates its state in ``_create_slots`` and
+    updates one variable in ``_resource_apply_dense`` and ``_resource_apply_sparse``. One step does, in this order: drop
+    missing gradients, create state, prepare coefficients, sum gradients over replicas, clip, run the transformers,
+    update each variable and apply its constraint, and count the iteration. Everything that can be refused is refused before
+    the first variable changes.
+
+    A NaN or infinite gradient is applied as it is: the variable and its slots become NaN.
+    Calls on one optimizer from several threads need a lock around them; optimizers in different threads are independent.
+
+    Args:
+        name: Name of the optimizer, used in messages and scopes.
+        gradient_aggregator: How replicas' gradients are combined: a function from and to a list of (gradient, variable)
+            pairs, a registered name, or (name, arguments). Default: their sum.
+        gradient_transformers: Sequence of such functions or names, run in order after the aggregation.
+        **kwargs: ``clipvalue``, ``clipnorm``, ``global_clipnorm`` (thresholds, at least 0); ``decay`` (inverse time decay
+            of the learning rate, ``lr / (1 + decay * iterations)``); ``lr`` (deprecated name of ``learning_rate``);
+            ``plugins`` (objects with functions marked ``optreg.hookimpl``).
+
+    Raises:
+        UnknownHyperparameter: Any other keyword.
+        IncompleteOptimizer: The class can update nothing.
+    """
+
+    card = Card()
+    _HAS_AGGREGATE_GRAD = True
+    _constructed = False
+
+    def __init__(
+        self,
+        name: str,
+        gradient_aggregator: Any = None,
+        gradient_transformers: Iterable[Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        _require_update_method(type(self))
+        check_options(type(self), kwargs)
+        if "lr" in kwargs:
+            warnings.warn("the argument lr is deprecated, use learning_rate", DeprecationWarning, stacklevel=3)
+        self._name = str(name)
+        self._distribution_strategy = distribution.present_strategy()
+        self._hyperparameters = HyperparameterTable(
+            type(self).__name__,
+            self.card.ranges,
+            create=lambda hyper, value, dtype: distribution.create_scalar(hyper, value, dtype=dtype),
+            track=self._track,
+            forget=self._forget,
+        )
+        self._slot_table = SlotTable()
+        self._deferred_slot_restorations: dict[str, dict[str, list[Any]]] = {}
+        self._constraints: dict[str, Any] = {}
+        self._weights: list[Any] = []
+        self._iterations: Any = None
+        self._known_variables: set[str] = set()
+        self._initial_decay = _decay(type(self).__name__, kwargs.get("decay"))
+        self._clip = clip_thresholds(type(self).__name__, {name: kwargs.get(name) for name in CLIP_NAMES})
+        self._transformers: list[AttachedStep] = []
+        self.gradient_transformers = gradient_transformers or ()
+        self.gradient_aggregator = gradient_aggregator
+        self._dense_takes_state = takes_apply_state(self._resource_apply_dense)
+        self._sparse_takes_state = takes_apply_state(self._resource_apply_sparse)
+        plugins = tuple(kwargs.get("plugins") or ())
+        self._pipeline = PluginPipeline(self, plugins) if plugins else DirectPipeline(self)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "get_config" in vars(cls):
+            cls.get_config = complete(vars(cls)["get_config"])  # type: ignore[method-assign]
+
+    def minimize(self, loss: Any, var_list: Any, grad_loss: Any = None, name: str | None = None, tape: Any = None) -> Any:
+        """Compute the gradients of ``loss`` and apply them.
+
+        Args:
+            loss: A function without arguments, or a tensor together with the ``tape`` that recorded it.
+            var_list: Variables to update, nested as you like, or a function that returns them; it is called after the loss,
+                so that variables created by the first call of the loss are found.
+            grad_loss: Gradient that flows into ``loss``; default ones.
+            name: Scope of the operations in a graph.
+            tape: The ``tf.GradientTape`` that recorded a tensor loss.
+
+        Returns:
+            What ``apply_gradients`` returns.
+
+        Raises:
+            InvalidGradients: A tensor loss without tape; no variables; no gradient for any variable.
+            InvalidVariable: Something in ``var_list`` is no floating-point variable.
+        """
+        return self.apply_gradients(self._compute_gradients(loss, var_list, grad_loss=grad_loss, tape=tape), name=name)
+
+    def _compute_gradients(self, loss: Any, var_list: Any, grad_loss: Any = None, tape: Any = None) -> list[Pair]:
+        loss, tape, variables = record_loss(loss, var_list, tape)
+        with tape:
+            loss = self._transform_loss(loss)
+        with tf.name_scope(f"{self._name}/gradients"):
+            pairs = self._get_gradients(tape, loss, variables, grad_loss)
+        self._assert_valid_dtypes(variable for gradient, variable in pairs if gradient is not None)
+        return pairs
+
+    def get_gradients(self, loss: Any, params: Sequence[Any]) -> list[Any]:
+        """Return the gradients of ``loss`` with respect to ``params``, clipped and transformed. For graphs only.
+
+        Raises:
+            WrongContext: Called eagerly, where a loss does not know its history.
+            InvalidGradients: A parameter that the loss does not depend on.
+        """
+        if tf.executing_eagerly():
+            raise WrongContext("get_gradients() works in graphs only; use a tf.GradientTape in eager mode")
+        variables = [require_variable(variable) for variable in tf.nest.flatten(params)]
+        pairs = list(zip(tf.gradients(loss, variables), variables, strict=True))
+        missing = [distribution.shared_name(variable) for gradient, variable in pairs if gradient is None]
+        if missing:
+            raise InvalidGradients(f"the loss does not depend on {listing(missing)}")
+        return [gradient for gradient, _ in self._transform_gradients(pairs)]
+
+    def get_updates(self, loss: Any, params: Sequence[Any]) -> list[Any]:
+        """Return the operation of one step on ``loss`` in a list. For graphs only, as ``get_gradients``."""
+        gradients = self.get_gradients(loss, params)
+        pairs = list(zip(gradients, tf.nest.flatten(params), strict=True))
+        self._assert_valid_dtypes(variable for _, variable in pairs)
+        return [self.apply_gradients(pairs)]
+
+    def apply_gradients(
+        self,
+        grads_and_vars: Iterable[tuple[Any, Any]],
+        name: str | None = None,
+        experimental_aggregate_gradients: bool = True,
+    ) -> Any:
+        """Make one step.
+
+        Args:
+            grads_and_vars: Pairs of a gradient (``tf.Tensor`` or ``tf.IndexedSlices`` of the variable's shape and dtype, or
+                None) and a variable; any iterable.
+            name: Scope of the operations in a graph; default the optimizer's name.
+            experimental_aggregate_gradients: False if the gradients are summed over replicas already.
+
+        Returns:
+            In a graph the operation that makes the step; eagerly the number of steps made. For no pairs a no-op.
+
+        Raises:
+            InvalidGradients: Malformed pairs; no gradient for any variable; wrong shape or dtype.
+            InvalidVariable: Not a variable, or of a dtype that cannot be trained.
+            WrongContext: Under a strategy but outside ``strategy.run``.
+            IncompleteOptimizer: A sparse gradient, and the class has no sparse method.
+        """
+        pairs, constraints = paired(grads_and_vars)
+        self._constraints.update(constraints)
+        if not pairs:
+            return tf.no_op()
+        pairs = fitting(drop_missing(pairs))
+        variables = [variable for _, variable in pairs]
+        self._assert_valid_dtypes(variables)
+        self._require_applicable(pairs)
+        distribution.require_replica_context(self._name)
+        self._stepped_in_graph |= not tf.executing_eagerly()
+        with distribution.operation_scope(name or self._name):
+            self._create_all_weights(variables)
+            apply_state = self._prepare(variables)
+            if experimental_aggregate_gradients:
+                pairs = list(self._transform_unaggregated_gradients(pairs))
+                pairs = list(self._pipeline.aggregate(pairs))
+            pairs = list(self._pipeline.transform(pairs))
+            return self._apply_to_every_copy(pairs, apply_state)
+
+    def _transform_gradients(self, grads_and_vars: Sequence[Pair]) -> Sequence[Pair]:
+        """Clip, then run the transformers in order."""
+        pairs = clip(grads_and_vars, **self._clip)
+        for transformer in self._transformers:
+            pairs = transformer(pairs)
+        return pairs
+
+    def _apply_to_every_copy(self, pairs: Sequence[Pair], apply_state: ApplyState) -> Any:
+        operations, pairs = self._pipeline.apply_updates(pairs, apply_state)
+
+        def update(gradient: Any, variable: Any) -> Any:
+            if isinstance(gradient, tf.IndexedSlices):
+                return self._pipeline.apply_sparse(gradient.values, variable, gradient.indices, apply_state)
+            return self._pipeline.apply_dense(gradient, variable, apply_state)
+
+        return distribution.update_every_copy(pairs, update, lambda done: self._count_step([*operations, *done]))
+
+    def _apply_dense(self, grad: Any, var: Any, apply_state: ApplyState) -> Any:
+        """Update one variable by the class's own method, then apply its constraint."""
+        arguments = {"apply_state": apply_state} if self._dense_takes_state else {}
+        operation = self._resource_apply_dense(grad, var, **arguments)
+        constraint = self._constraint_of(var)
+        if constraint is None:
+            return operation
+        with tf.control_dependencies([] if operation is None else [operation]):
+            return var.assign(constraint(var))
+
+    def _apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState) -> Any:
+        """Update rows of one variable by the class's own method."""
+        arguments = {"apply_state": apply_state} if self._sparse_takes_state else {}
+        return self._resource_apply_sparse_duplicate_indices(grad, var, indices, **arguments)
+
+    def _count_step(self, operations: Sequence[Any]) -> Any:
+        operations = distribution.graph_operations(operations)
+        if not operations and tf.executing_eagerly():
+            return self.iterations.assign_add(1)
+        with tf.control_dependencies(operations):
+            return self.iterations.assign_add(1, read_value=False)
+
+    def _constraint_of(self, variable: Any) -> Any | None:
+        constraint = getattr(variable, "constraint", None)
+        if constraint is None and self._constraints:
+            constraint = self._constraints.get(distribution.variable_key(variable))
+        return constraint
+
+    def _require_applicable(self, pairs: Sequence[Pair]) -> None:
+        """Refuse what a method of the class would refuse in the middle of the step."""
+        for gradient, variable in pairs:
+            if isinstance(gradient, tf.IndexedSlices):
+                if self._constraint_of(variable) is not None:
+                    raise InvalidGradients(
+                        f"variable {distribution.shared_name(variable)!r} has a constraint and a sparse gradient; a "
+                        "constraint needs the whole variable. Remove it, or densify with tf.convert_to_tensor(gradient)"
+                    )
+                if not _overrides(type(self), *_SPARSE_METHODS):
+                    raise IncompleteOptimizer(
+                        missing_method(self, "_resource_apply_sparse", "a sparse gradient (tf.IndexedSlices)")
+                    )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the optimizer, without its state: JSON-clean, complete or an error.
+
+        Override it to add the constructor's own arguments.
+
+        Raises:
+            InvalidConfig: The dictionary leaves out arguments of the constructor.
+        """
+        config: dict[str, Any] = {"name": self._name}
+        config |= {option: threshold for option, threshold in self._clip.items() if threshold is not None}
+        if self.gradient_aggregator_step is not None:
+            config["gradient_aggregator"] = self.gradient_aggregator_step.serialize()
+        if self._transformers:
+            config["gradient_transformers"] = [transformer.serialize() for transformer in self._transformers]
+        return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """Build an optimizer from ``get_config()``'s dictionary, which is not modified.
+
+        Args:
+            config: The dictionary; ``lr`` is read as ``learning_rate``.
+            custom_objects: Classes of schedules by name, where they cannot be found otherwise.
+
+        Raises:
+            InvalidConfig: Something in it cannot be rebuilt.
+        """
+        return cls(**constructor_config(cls, config, custom_objects))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{"optimizer", "optreg", "config"}``, from which ``optreg.get_optimizer`` rebuilds the optimizer."""
+        cls = type(self)
+        name = default_registry().qualified_name_of(cls) or f"{cls.__module__}:{cls.__qualname__}"
+        return {"optimizer": name, "optreg": version("optreg"), "config": self.get_config()}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__qualname__} {self._name!r}>"
+
+
+_DENSE_METHODS = ("_resource_apply_dense", "_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
+_SPARSE_METHODS = ("_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
+
+
+def _overrides(cls: type, *methods: str) -> bool:
+    return any(getattr(cls, method) is not getattr(Optimizer, method) for method in methods)
+
+
+def _require_update_method(cls: type) -> None:
+    """Refuse a class that can update nothing.
+
+    Raises:
+        IncompleteOptimizer: Saying which method to write.
+    """
+    if not _overrides(cls, *_DENSE_METHODS, "apply_gradients"):
+        raise IncompleteOptimizer(
+            f"{cls.__name__} cannot update a variable: override _resource_apply_dense(self, grad, var, apply_state=None), "
+            "_resource_apply_sparse(self, grad, var, indices, apply_state=None) for sparse gradients, or apply_gradients"
+        )
+
+
+def _decay(owner: str, value: Any) -> float:
+    if value is None:
+        return 0.0
+    check_kind(owner, "decay", value)
+    check_range(owner, "decay", value, "[0, inf)")
+    return float(value)

@@ -1,0 +1,167 @@
+"""Variables, replicas and strategies: who a variable is, where it lives, and how an update reaches every copy.
+
+With ``checkpoint.py`` this is the only file that touches TensorFlow internals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import tensorflow as tf
+
+from optreg.errors import InvalidVariable, WrongContext
+
+
+def resource_variable(variable: Any) -> Any:
+    """Return the TensorFlow variable behind a Keras 3 variable; anything else is returned unchanged."""
+    if isinstance(variable, tf.Variable):
+        return variable
+    inner = getattr(variable, "_value", None)
+    return inner if isinstance(inner, tf.Variable) else variable
+
+
+def variable_key(variable: Any) -> str:
+    """Return what identifies a variable: the same for a distributed variable and each of its copies.
+
+    Raises:
+        InvalidVariable: Not a variable.
+    """
+    variable = resource_variable(variable)
+    container = getattr(variable, "_distributed_container", None)
+    if container is not None:
+        variable = container() or variable
+    try:
+        # Variables of a TensorFlow 1 graph are recreated under the same name; eager ones have an identity.
+        return str(variable._shared_name if getattr(variable, "_in_graph_mode", False) else variable._unique_id)
+    except AttributeError:
+        raise InvalidVariable(f"expected a tf.Variable, received {describe_value(variable)}") from None
+
+
+def shared_name(variable: Any) -> str:
+    """Return the variable's name without the output suffix, as slots and messages use it."""
+    variable = resource_variable(variable)
+    return str(getattr(variable, "_shared_name", None) or getattr(variable, "name", "?")).split(":")[0]
+
+
+def describe_value(value: Any) -> str:
+    """Return a short text for an error message: kind, shape and dtype of a tensor, else type and value."""
+    if isinstance(value, (tf.Tensor, tf.Variable, tf.IndexedSlices)):
+        shape = tuple(value.shape) if value.shape.rank is not None else "unknown"
+        return f"a {type(value).__name__} of shape {shape} and dtype {value.dtype.name}"
+    return f"{value!r} of type {type(value).__name__}"
+
+
+def devices_of(variable: Any) -> tuple[str, ...]:
+    """Return the devices of every copy of a variable."""
+    if isinstance(variable, tf.distribute.DistributedValues):
+        return tuple(variable._devices)
+    return (variable.device,)
+
+
+def present_strategy() -> Any | None:
+    """Return the strategy whose scope is active, or None outside every scope."""
+    return tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
+
+
+@contextmanager
+def state_scope(strategy: Any | None) -> Iterator[None]:
+    """Enter the scope in which shared state is created: outside traced functions, under ``strategy``."""
+    with tf.init_scope():
+        if strategy is not None and not tf.distribute.has_strategy():
+            with strategy.scope():
+                yield
+        else:
+            yield
+
+
+def create_scalar(name: str, value: Any, *, dtype: Any) -> Any:
+    """Create a scalar variable that every replica reads and one replica writes."""
+    return tf.Variable(
+        value,
+        name=name,
+        dtype=dtype,
+        trainable=False,
+        shape=(),
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+def create_beside(variable: Any, *, name: str, initial_value: Any, shape: Any, dtype: Any) -> Any:
+    """Create a variable that is placed, copied and sharded as ``variable`` is.
+
+    Raises:
+        WrongContext: ``variable`` belongs to another strategy than the active one.
+    """
+    strategy = tf.distribute.get_strategy()
+    if not strategy.extended.variable_created_in_scope(variable):
+        raise WrongContext(
+            f"variable {shared_name(variable)!r} was not created in the scope of the active strategy "
+            f"{type(strategy).__name__}: create the model's variables under strategy.scope(), and call the optimizer "
+            "in strategy.run() or under the same scope"
+        )
+    with strategy.extended.colocate_vars_with(variable):
+        return tf.Variable(initial_value, name=name, dtype=dtype, trainable=False, shape=shape)
+
+
+def operation_scope(name: str) -> AbstractContextManager[Any]:
+    """Return the name scope of a step in a graph; eagerly names mean nothing and cost time."""
+    return nullcontext() if tf.executing_eagerly() else tf.name_scope(name)  # type: ignore[no-any-return]
+
+
+def require_replica_context(name: str) -> None:
+    """Refuse to go on where gradients of single replicas do not exist.
+
+    Raises:
+        WrongContext: Called under ``strategy.scope()`` but outside ``strategy.run``.
+    """
+    if tf.distribute.has_strategy() and tf.distribute.in_cross_replica_context():
+        raise WrongContext(
+            f"{name}: apply_gradients() was called in a cross-replica context. Call it in the function given to "
+            "strategy.run(), where each replica has its gradients"
+        )
+
+
+def sum_across_replicas(grads_and_vars: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Return the pairs with each gradient summed over all replicas; the same pairs where there is one."""
+    if not grads_and_vars or not tf.distribute.has_strategy():
+        return list(grads_and_vars)
+
+    def reduce(strategy: Any, pairs: Sequence[tuple[Any, Any]]) -> Any:
+        return strategy.extended.batch_reduce_to(tf.distribute.ReduceOp.SUM, pairs)
+
+    reduced = tf.distribute.get_replica_context().merge_call(reduce, args=(list(grads_and_vars),))
+    return [(gradient, variable) for gradient, (_, variable) in zip(reduced, grads_and_vars, strict=True)]
+
+
+def update_every_copy(
+    grads_and_vars: Sequence[tuple[Any, Any]],
+    update: Callable[[Any, Any], Any],
+    finish: Callable[[list[Any]], Any],
+) -> Any:
+    """Call ``update(gradient, variable)`` for each pair on every copy of the variable, then ``finish(operations)``.
+
+    Outside a strategy nothing stands between the caller and ``update``: going through the default strategy's
+    machinery costs more than the update of a small variable.
+    """
+    if not tf.distribute.has_strategy():
+        return finish([update(gradient, variable) for gradient, variable in grads_and_vars])
+
+    def merged(strategy: Any, pairs: Sequence[tuple[Any, Any]]) -> Any:
+        operations: list[Any] = []
+        for gradient, variable in pairs:
+            done = strategy.extended.update(
+                variable, lambda copy, part: update(part, copy), args=(gradient,), group=False
+            )
+            operations.extend(tf.nest.flatten(strategy.experimental_local_results(done)))
+        return finish(operations)
+
+    return tf.distribute.get_replica_context().merge_call(merged, args=(list(grads_and_vars),))
+
+
+def graph_operations(results: Sequence[Any]) -> list[Any]:
+    """Return the graph operations and symbolic tensors among the results of updates."""
+    return [r for r in results if isinstance(r, (tf.Operation, tf.Tensor)) and not hasattr(r, "numpy")] + [
+        r.op for r in results if isinstance(r, tf.Variable) and not tf.executing_eagerly() and r.op is not None
+    ]

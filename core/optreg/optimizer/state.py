@@ -1,0 +1,199 @@
+"""What an optimizer keeps: iterations, slots and further variables, created when they are first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from optreg.cards import Card
+from optreg.errors import InvalidState, InvalidVariable, UnknownSlot
+from optreg.optimizer import distribution
+from optreg.optimizer.checkpoint import CheckpointedState
+from optreg.optimizer.gradients import require_variable
+from optreg.optimizer.hyperparameters import HyperparameterTable
+from optreg.optimizer.slots import SlotTable, initial_value
+
+
+class OptimizerState(CheckpointedState):
+    """Part of the optimizer that owns its variables."""
+
+    card: Card
+    _pipeline: Any
+    _hyperparameters: HyperparameterTable
+    _slot_table: SlotTable
+    _weights: list[Any]
+    _iterations: Any
+    _known_variables: set[str]
+    _distribution_strategy: Any
+    _assert_valid_dtypes: Callable[[Iterable[Any]], None]
+
+    def build(self, var_list: Any) -> None:
+        """Create all state for the variables now, so that it exists before the first step.
+
+        Raises:
+            InvalidVariable: Something in ``var_list`` is no trainable variable.
+        """
+        variables = [require_variable(variable) for variable in tf.nest.flatten(var_list)]
+        self._assert_valid_dtypes(variables)
+        self._create_all_weights(variables)
+
+    def _create_all_weights(self, var_list: Sequence[Any]) -> None:
+        """Create iterations, hyperparameters and the slots of variables not seen before, in this order."""
+        new = [variable for variable in var_list if distribution.variable_key(variable) not in self._known_variables]
+        if not new and self._hyperparameters.created and self._iterations is not None:
+            return
+        with distribution.state_scope(self._distribution_strategy):
+            _ = self.iterations
+            self._create_hypers()
+            if new:
+                self._pipeline.create_slots(new)
+        self._known_variables.update(distribution.variable_key(variable) for variable in new)
+
+    def _create_hypers(self) -> None:
+        if not self._hyperparameters.created:
+            with distribution.state_scope(self._distribution_strategy):
+                self._hyperparameters.create_variables()
+
+    def add_slot(
+        self, var: Any, slot_name: str, initializer: Any = "zeros", shape: Any = None, dtype: Any = None
+    ) -> Any:
+        """Create a slot for a variable, or return the one that exists.
+
+        Args:
+            var: The variable; the slot is placed and copied as it is.
+            slot_name: Name for ``get_slot``.
+            initializer: ``"zeros"``, ``"ones"``, ``"random_normal"``, ``"random_uniform"``, a callable of (shape, dtype) or
+                of nothing, or a tensor.
+            shape: Default the variable's.
+            dtype: Default what the card declares for the slot, else the variable's.
+
+        Raises:
+            WrongContext: The variable belongs to another strategy.
+        """
+        var = require_variable(var)
+        key, variable_name = distribution.variable_key(var), distribution.shared_name(var)
+        slot = self._slot_table.find(key, slot_name)
+        if slot is not None:
+            return slot
+        shape = var.shape if shape is None else tf.TensorShape(shape)
+        dtype = tf.as_dtype(dtype) if dtype is not None else self._slot_dtype(slot_name, var.dtype.base_dtype)
+        with distribution.state_scope(self._distribution_strategy):
+            slot = distribution.create_beside(
+                var,
+                name=f"{variable_name}/{slot_name}",
+                initial_value=initial_value(initializer, shape, dtype),
+                shape=shape,
+                dtype=dtype,
+            )
+        self._slot_table.put(key, slot_name, slot, variable_name=variable_name)
+        self._restore_slot_variable(slot_name, var, slot)
+        self._weights.append(slot)
+        return slot
+
+    def _slot_dtype(self, slot_name: str, variable_dtype: Any) -> Any:
+        for slot in self.card.slots:
+            if slot.name == slot_name and slot.at_least and variable_dtype.size < tf.as_dtype(slot.at_least).size:
+                return tf.as_dtype(slot.at_least)
+        return variable_dtype
+
+    def get_slot(self, var: Any, slot_name: str) -> Any:
+        """Return a slot of a variable.
+
+        Raises:
+            UnknownSlot: There is no such slot, or none yet for the variable; the message says which exist.
+        """
+        try:
+            key = distribution.variable_key(var)
+        except InvalidVariable as error:
+            # tf.train.Checkpoint asks for the slots of every object it saves and expects a KeyError.
+            raise UnknownSlot(f"get_slot() takes a variable: {error}") from None
+        found = self._slot_table.find(key, slot_name)
+        return found if found is not None else self._slot_table.get(key, slot_name, distribution.shared_name(var))
+
+    def get_slot_names(self) -> list[str]:
+        """Return the names of the slots created so far, in the order of their creation."""
+        return list(self._slot_table.names)
+
+    def add_weight(
+        self,
+        name: str,
+        shape: Any = (),
+        dtype: Any = None,
+        initializer: Any = "zeros",
+        trainable: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Create a variable of the optimizer's own, saved with it under ``name``.
+
+        Args:
+            name: Name in checkpoints.
+            shape: Default a scalar.
+            dtype: Default float32.
+            initializer: As in ``add_slot``.
+            trainable: Whether tapes watch it.
+            **kwargs: ``synchronization`` and ``aggregation``, as for ``tf.Variable``.
+        """
+        dtype = tf.as_dtype(dtype or tf.float32)
+        shape = tf.TensorShape(shape)
+        with distribution.state_scope(self._distribution_strategy):
+            variable = tf.Variable(
+                initial_value(initializer, shape, dtype), name=name, shape=shape, dtype=dtype, trainable=trainable, **kwargs
+            )
+        return self._track(name, variable)
+
+    @property
+    def iterations(self) -> Any:
+        """Number of steps made, an int64 variable; created by the first use."""
+        if self._iterations is None:
+            with distribution.state_scope(self._distribution_strategy):
+                self.iterations = distribution.create_scalar("iter", 0, dtype=tf.int64)
+        return self._iterations
+
+    @iterations.setter
+    def iterations(self, variable: Any) -> None:
+        variable = require_variable(variable)
+        if self._iterations is not None:
+            raise InvalidState(
+                "iterations can be replaced only before it is first used; assign a value with iterations.assign(n)"
+            )
+        if not variable.dtype.is_integer or variable.shape.rank != 0:
+            raise InvalidVariable(
+                f"iterations must be a scalar integer variable, received {distribution.describe_value(variable)}"
+            )
+        self._iterations = self._track("iter", variable)
+        self._weights.insert(0, variable)
+
+    @property
+    def weights(self) -> list[Any]:
+        """The variables of the optimizer: iterations, then slots in the order of their creation."""
+        return self._weights
+
+    def variables(self) -> list[Any]:
+        """Return ``weights``; a method, as in Keras 2.9."""
+        return self._weights
+
+    def get_weights(self) -> list[Any]:
+        """Return the values of ``weights`` as NumPy arrays."""
+        return [np.asarray(weight) for weight in self._weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set the values of ``weights``, all or none.
+
+        Raises:
+            InvalidState: Another number of arrays, or an array of another shape, than ``weights`` has.
+        """
+        values = [np.asarray(value) for value in weights]
+        if len(values) != len(self._weights):
+            hint = "" if self._weights else " The optimizer has no state yet: call build(var_list) first."
+            raise InvalidState(f"set_weights() received {len(values)} arrays for {len(self._weights)} weights.{hint}")
+        for position, (weight, value) in enumerate(zip(self._weights, values, strict=True)):
+            if not weight.shape.is_compatible_with(value.shape):
+                raise InvalidState(
+                    f"set_weights() received an array of shape {value.shape} at position {position} for weight "
+                    f"{weight.name!r} of shape {tuple(weight.shape)}; nothing was changed"
+                )
+        for weight, value in zip(self._weights, values, strict=True):
+            weight.assign(tf.cast(value, weight.dtype))
