@@ -6,12 +6,14 @@ so that ``except ValueError`` in old code keeps working.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
 class OptregError(Exception):
     """Root of every error that optreg raises on purpose."""
+
+    # AutoGraph raises an error anew with the user's lines added, but keeps its type only if this is the constructor.
+    __init__ = Exception.__init__
 
 
 class UnknownOptimizer(OptregError, LookupError):
@@ -28,6 +30,18 @@ class UnusableOptimizer(OptregError, RuntimeError):
 
 class NameTaken(OptregError, ValueError):
     """The name that should be registered belongs to something else."""
+
+
+class InvalidName(OptregError, ValueError):
+    """The word cannot be a registered name."""
+
+
+class NotAnOptimizer(OptregError, ValueError):
+    """Something that is not an optimizer of optreg was given as one."""
+
+
+class InvalidFilter(OptregError, ValueError):
+    """A listing is asked for by a word that means nothing, or a plugin setting cannot be read."""
 
 
 class UnknownHyperparameter(OptregError, TypeError):
@@ -84,6 +98,8 @@ class MissingExtra(OptregError, ImportError):
 
 def suggestion(word: str, candidates: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest candidate, or an empty string."""
+    import difflib  # noqa: PLC0415 - only errors need it, and `import optreg` stays light
+
     known = {candidate.lower(): candidate for candidate in candidates}
     near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return f" Did you mean {known[near[0]]!r}?" if near else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
+
 from optreg import Card, Paper, Slot
 from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype
 
@@ -14,8 +15,8 @@ _DEFAULT_EPSILON = 1e-7
 class Adam(Optimizer):
     """Divides a running average of the gradient by the root of a running average of its square.
 
-    The default choice where little is known about the problem: each weight gets a step size of its own, and learning rates
-    from 1e-4 to 3e-3 work for most networks. Two numbers of state a parameter, three with amsgrad.
+    The default choice where little is known about the problem: each weight gets a step size of its own, and learning
+    rates from 1e-4 to 3e-3 work for most networks. Two numbers of state a parameter, three with amsgrad.
 
     Rule:
         m ← β₁ m + (1 − β₁) g
@@ -25,10 +26,11 @@ class Adam(Optimizer):
         w ← w − α m / (√v̂ + ε)
 
     Differences:
-        ε is added to the root of the uncorrected v, as in Keras ("epsilon hat" in the paper); torch and optax add it to the
-        corrected root and default to 1e-8. ``epsilon=0.0`` means 0, where Keras 2.9 took 1e-7. Weights of 16 bits are updated in
-        float32 with float32 slots: in bfloat16, β₂ = 0.999 is 1.0 and the weights of Keras 2.9 never move. A sparse gradient is made
-        dense and goes through the same kernel as a dense one, where Keras 2.9 had a second, slower path.
+        ε is added to the root of the uncorrected v, as in Keras ("epsilon hat" in the paper); torch and optax add it to
+        the corrected root and default to 1e-8. ``epsilon=0.0`` means 0, where Keras 2.9 took 1e-7. Weights of 16 bits
+        are updated in float32 with float32 slots: in bfloat16, β₂ = 0.999 is 1.0 and the weights of Keras 2.9 never
+        move. A sparse gradient is made dense and goes through the same kernel as a dense one, where Keras 2.9 had a
+        second, slower path.
 
     Arguments:
         learning_rate: Step size, about the largest change of a weight in one step. A number, tensor, callable without

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
+
 from optreg import Card, Paper, Slot
 from optreg.errors import InvalidHyperparameter
 from optreg.optimizer import ApplyState, Optimizer
@@ -13,8 +14,9 @@ from optreg.optimizer import ApplyState, Optimizer
 class SGD(Optimizer):
     """Moves each weight against its gradient, optionally along a velocity that averages past gradients.
 
-    The reference to beat: with momentum 0.9 and a tuned learning rate (0.01 to 0.1 for normalised networks) it trains most
-    vision models to the best accuracy known for them. Plain SGD keeps no state; momentum keeps one number a parameter.
+    The reference to beat: with momentum 0.9 and a tuned learning rate (0.01 to 0.1 for normalised networks) it trains
+    most vision models to the best accuracy known for them. Plain SGD keeps no state; momentum keeps one number a
+    parameter.
 
     Rule:
         w ← w − lr g                            momentum = 0
@@ -22,9 +24,9 @@ class SGD(Optimizer):
         u ← μ u − lr g,  w ← w + μ u − lr g     momentum μ > 0, Nesterov
 
     Differences:
-        The learning rate is inside the velocity, as in Keras, so that a change of it fades in. In torch and optax it scales
-        the finished velocity; the two are equal while it is constant. There is no dampening. Unlike in Keras 2.9, assigning a
-        momentum to an optimizer that was built without one takes effect.
+        The learning rate is inside the velocity, as in Keras, so that a change of it fades in. In torch and optax it
+        scales the finished velocity; the two are equal while it is constant. There is no dampening. Unlike in Keras
+        2.9, assigning a momentum to an optimizer that was built without one takes effect.
 
     Arguments:
         learning_rate: Step size. A number, tensor, callable without arguments or schedule.

@@ -26,7 +26,7 @@ class OptionAttributes:
         table = self.__dict__.get("_hyperparameters")
         wanted = "learning_rate" if name == "lr" else name
         if table is not None and wanted in table.values:
-            return self._get_hyper(wanted)  # type: ignore[attr-defined]
+            return self._get_hyper(wanted)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -36,7 +36,7 @@ class OptionAttributes:
         table = self._hyperparameters
         wanted = "learning_rate" if name == "lr" else name
         if wanted in table.values:
-            self._set_hyper(wanted, value)  # type: ignore[attr-defined]
+            self._set_hyper(wanted, value)
             return
         if name in self.card.ranges:
             _check_declared(table.owner, name, value, self.card.ranges[name])
@@ -52,8 +52,8 @@ class OptionAttributes:
         meant = near_miss(name, known)
         if meant is not None:
             raise UnknownHyperparameter(
-                f"{self._hyperparameters.owner} has no hyperparameter {name!r}. Did you mean {meant!r}? (To set an attribute "
-                f"of that name all the same: object.__setattr__(opt, {name!r}, value))"
+                f"{self._hyperparameters.owner} has no hyperparameter {name!r}. Did you mean {meant!r}? (To set "
+                f"an attribute of that name all the same: object.__setattr__(opt, {name!r}, value))"
             )
 
     @property

@@ -1,7 +1,7 @@
 """What the author of an optimizer calls and overrides, under the names of Keras 2.9.
 
-A class written against ``tf.keras.optimizers.legacy.Optimizer`` finds here every protected method it used. Methods that a
-subclass overrides say so in their first line.
+A class written against ``tf.keras.optimizers.legacy.Optimizer`` finds here every protected method it used. Methods that
+a subclass overrides say so in their first line.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ class AuthorMethods:
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
         """Override: update rows of ``var``; ``grad[i]`` belongs to row ``indices[i]``, each row at most once."""
-        raise IncompleteOptimizer(missing_method(self, "_resource_apply_sparse", "a sparse gradient (tf.IndexedSlices)"))
+        raise IncompleteOptimizer(
+            missing_method(self, "_resource_apply_sparse", "a sparse gradient (tf.IndexedSlices)")
+        )
 
     def _resource_apply_sparse_duplicate_indices(self, grad: Any, var: Any, indices: Any, **kwargs: Any) -> Any:
         """Override where repeated indices do no harm; by default their rows are summed first."""

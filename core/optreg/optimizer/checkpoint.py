@@ -16,7 +16,7 @@ from optreg.optimizer.distribution import variable_key
 _tracking = tf.__internal__.tracking
 
 
-class CheckpointedState(_tracking.Trackable):  # type: ignore[misc]
+class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined]
     """Part of the optimizer that ``tf.train.Checkpoint`` talks to."""
 
     def _track(self, name: str, state: Any) -> Any:
@@ -26,7 +26,13 @@ class CheckpointedState(_tracking.Trackable):  # type: ignore[misc]
 
     def _forget(self, name: str) -> None:
         """Drop the dependency called ``name``; nothing happens where there is none."""
-        self._delete_tracking(name)
+        self._maybe_initialize_trackable()
+        if self._self_unconditional_dependency_names.pop(name, None) is not None:
+            self._self_unconditional_checkpoint_dependencies[:] = [
+                dependency
+                for dependency in self._self_unconditional_checkpoint_dependencies
+                if dependency.name != name
+            ]
 
     def _restore_slot_variable(self, slot_name: str, variable: Any, slot_variable: Any) -> None:
         """Restore a slot just created, if a checkpoint read earlier holds its value."""

@@ -92,7 +92,9 @@ def _clip_by_global_norm(pairs: Sequence[Pair], limit: float) -> list[Pair]:
     gradients = [gradient for gradient, _ in pairs]
     if limit == 0.0:
         return [(map_values(tf.zeros_like, gradient), variable) for gradient, variable in pairs]
-    norm = _norm_over_all([gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in gradients])
+    norm = _norm_over_all(
+        [gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in gradients]
+    )
     clipped, _ = tf.clip_by_global_norm(gradients, limit, use_norm=norm)
     return [(gradient, variable) for gradient, (_, variable) in zip(clipped, pairs, strict=True)]
 

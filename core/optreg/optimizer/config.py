@@ -57,8 +57,8 @@ def _require_complete(cls: type, config: Mapping[str, Any]) -> None:
     left_out = [name for name in constructor_arguments(cls) if name not in given and name not in steps]
     if left_out:
         raise InvalidConfig(
-            f"{cls.__name__}.get_config() leaves out the constructor's {listing(left_out)}: an optimizer rebuilt from it "
-            "would differ. Override get_config and add them to the dictionary of super().get_config()"
+            f"{cls.__name__}.get_config() leaves out the constructor's {listing(left_out)}: an optimizer rebuilt "
+            "from it would differ. Override get_config and add them to the dictionary of super().get_config()"
         )
 
 

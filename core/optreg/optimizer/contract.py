@@ -37,21 +37,23 @@ class _OptimizerType(abc.ABCMeta):
 class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_OptimizerType):
     """Base of all optimizers: the contract of ``tf.keras.optimizers.legacy.Optimizer`` of Keras 2.9.
 
-    A subclass sets its hyperparameters with ``_set_hyper`` in the constructor, creates its state in ``_create_slots`` and
-    updates one variable in ``_resource_apply_dense`` and ``_resource_apply_sparse``. One step does, in this order: drop
-    missing gradients, create state, prepare coefficients, sum gradients over replicas, clip, run the transformers,
-    update each variable and apply its constraint, and count the iteration. Everything that can be refused is refused before
-    the first variable changes.
+    A subclass sets its hyperparameters with ``_set_hyper`` in the constructor, creates its state in ``_create_slots``
+    and updates one variable in ``_resource_apply_dense`` and ``_resource_apply_sparse``. One step does, in this order:
+    drop missing gradients, create state, prepare coefficients, sum gradients over replicas, clip, run the transformers,
+    update each variable and apply its constraint, and count the iteration. Everything that can be refused is refused
+    before the first variable changes.
 
     A NaN or infinite gradient is applied as it is: the variable and its slots become NaN.
-    Calls on one optimizer from several threads need a lock around them; optimizers in different threads are independent.
+    Calls on one optimizer from several threads need a lock around them; optimizers in different threads are
+    independent.
 
     Args:
         name: Name of the optimizer, used in messages and scopes.
         gradient_aggregator: How replicas' gradients are combined: a function from and to a list of (gradient, variable)
             pairs, a registered name, or (name, arguments). Default: their sum.
         gradient_transformers: Sequence of such functions or names, run in order after the aggregation.
-        **kwargs: ``clipvalue``, ``clipnorm``, ``global_clipnorm`` (thresholds, at least 0); ``decay`` (inverse time decay
+        **kwargs: ``clipvalue``, ``clipnorm``, ``global_clipnorm`` (thresholds, at least 0); ``decay`` (inverse time
+        decay
             of the learning rate, ``lr / (1 + decay * iterations)``); ``lr`` (deprecated name of ``learning_rate``);
             ``plugins`` (objects with functions marked ``optreg.hookimpl``).
 
@@ -103,14 +105,17 @@ class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_Opti
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "get_config" in vars(cls):
-            cls.get_config = complete(vars(cls)["get_config"])  # type: ignore[method-assign]
+            setattr(cls, "get_config", complete(vars(cls)["get_config"]))  # noqa: B010 - mypy knows no assigned methods
 
-    def minimize(self, loss: Any, var_list: Any, grad_loss: Any = None, name: str | None = None, tape: Any = None) -> Any:
+    def minimize(
+        self, loss: Any, var_list: Any, grad_loss: Any = None, name: str | None = None, tape: Any = None
+    ) -> Any:
         """Compute the gradients of ``loss`` and apply them.
 
         Args:
             loss: A function without arguments, or a tensor together with the ``tape`` that recorded it.
-            var_list: Variables to update, nested as you like, or a function that returns them; it is called after the loss,
+            var_list: Variables to update, nested as you like, or a function that returns them; it is called after the
+            loss,
                 so that variables created by the first call of the loss are found.
             grad_loss: Gradient that flows into ``loss``; default ones.
             name: Scope of the operations in a graph.
@@ -157,6 +162,7 @@ class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_Opti
         self._assert_valid_dtypes(variable for _, variable in pairs)
         return [self.apply_gradients(pairs)]
 
+    @distribution.as_written
     def apply_gradients(
         self,
         grads_and_vars: Iterable[tuple[Any, Any]],
@@ -166,7 +172,8 @@ class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_Opti
         """Make one step.
 
         Args:
-            grads_and_vars: Pairs of a gradient (``tf.Tensor`` or ``tf.IndexedSlices`` of the variable's shape and dtype, or
+            grads_and_vars: Pairs of a gradient (``tf.Tensor`` or ``tf.IndexedSlices`` of the variable's shape and
+            dtype, or
                 None) and a variable; any iterable.
             name: Scope of the operations in a graph; default the optimizer's name.
             experimental_aggregate_gradients: False if the gradients are summed over replicas already.
@@ -313,8 +320,9 @@ def _require_update_method(cls: type) -> None:
     """
     if not _overrides(cls, *_DENSE_METHODS, "apply_gradients"):
         raise IncompleteOptimizer(
-            f"{cls.__name__} cannot update a variable: override _resource_apply_dense(self, grad, var, apply_state=None), "
-            "_resource_apply_sparse(self, grad, var, indices, apply_state=None) for sparse gradients, or apply_gradients"
+            f"{cls.__name__} cannot update a variable: override "
+            "_resource_apply_dense(self, grad, var, apply_state=None), and for sparse gradients "
+            "_resource_apply_sparse(self, grad, var, indices, apply_state=None); or override apply_gradients"
         )
 
 

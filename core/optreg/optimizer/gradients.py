@@ -17,16 +17,16 @@ Pair = tuple[Any, Any]
 def record_loss(loss: Any, var_list: Any, tape: Any | None) -> tuple[Any, Any, list[Any]]:
     """Return (loss tensor, tape that recorded it, variables as a flat list).
 
-    A callable ``loss`` is called once under the tape; a callable ``var_list`` is called after it, so that variables which
-    the loss creates are found.
+    A callable ``loss`` is called once under the tape; a callable ``var_list`` is called after it, so that variables
+    which the loss creates are found.
 
     Raises:
         InvalidGradients: A tensor loss without the tape that recorded it, or no variables.
     """
     if not callable(loss) and tape is None:
         raise InvalidGradients(
-            f"minimize() received {describe_value(loss)} as loss and no tape: pass the tf.GradientTape that recorded it "
-            "as tape=..., or pass a function without arguments that computes the loss"
+            f"minimize() received {describe_value(loss)} as loss and no tape: pass the tf.GradientTape that "
+            "recorded it as tape=..., or pass a function without arguments that computes the loss"
         )
     tape = tape if tape is not None else tf.GradientTape()
     if callable(loss):
@@ -111,7 +111,8 @@ def drop_missing(pairs: Sequence[Pair]) -> list[Pair]:
     missing = ", ".join(shared_name(variable) for gradient, variable in pairs if gradient is None)
     if not present:
         raise InvalidGradients(
-            f"no gradient for any variable ({missing}): the loss does not depend on them, or was computed outside the tape"
+            f"no gradient for any variable ({missing}): the loss does not depend on them, or was computed outside "
+            "the tape"
         )
     warnings.warn(
         f"no gradient for the variables {missing}; they are not updated. Does the loss depend on them?", stacklevel=4
@@ -207,6 +208,7 @@ def checked_pairs(result: Any, pairs: Sequence[Pair], *, source: str) -> list[Pa
             raise InvalidHook(f"{source} returned a pair with {describe_value(variable)}, which it was not given")
         if gradient is None:
             raise InvalidHook(
-                f"{source} returned None as gradient of {shared_name(variable)!r}; leave the pair out to skip the variable"
+                f"{source} returned None as gradient of {shared_name(variable)!r}; leave the pair out to skip "
+                "the variable"
             )
     return fitting(returned)

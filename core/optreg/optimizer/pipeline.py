@@ -72,7 +72,7 @@ def check_saved_steps(owner: str, config: Mapping[str, Any]) -> None:
             if isinstance(item, Mapping) and "unregistered" in item:
                 raise InvalidConfig(
                     f"{owner}: the configuration was saved with the function {item['unregistered']!r} as {key}, which "
-                    f"cannot be saved: pass {key}=... again, or register the function (optreg.register) and give its name"
+                    f"cannot be saved: pass {key}=... again, or register the function and give its name"
                 )
 
 
@@ -86,7 +86,7 @@ class DirectPipeline:
         self.apply_dense = optimizer._apply_dense
         self.apply_sparse = optimizer._apply_sparse
 
-    def apply_updates(self, pairs: Sequence[Pair], apply_state: Any) -> tuple[Sequence[Any], Sequence[Pair]]:  # noqa: ARG002
+    def apply_updates(self, pairs: Sequence[Pair], apply_state: Any) -> tuple[Sequence[Any], Sequence[Pair]]:
         """Take nothing: every pair goes to ``apply_dense`` or ``apply_sparse``."""
         return (), pairs
 

@@ -52,9 +52,8 @@ class SlotTable:
     def _why_unknown(self, key: str, slot_name: str, variable_name: str) -> str:
         slots = self._slots.get(key)
         if slots is not None:
-            return (
-                f"no slot {slot_name!r} for variable {variable_name!r}; its slots: {listing(slots)}."
-                + suggestion(slot_name, slots)
+            return f"no slot {slot_name!r} for variable {variable_name!r}; its slots: {listing(slots)}." + suggestion(
+                slot_name, slots
             )
         return (
             f"no slots for variable {variable_name!r} yet; variables with slots: "

@@ -65,7 +65,8 @@ class OptimizerState(CheckpointedState):
         Args:
             var: The variable; the slot is placed and copied as it is.
             slot_name: Name for ``get_slot``.
-            initializer: ``"zeros"``, ``"ones"``, ``"random_normal"``, ``"random_uniform"``, a callable of (shape, dtype) or
+            initializer: ``"zeros"``, ``"ones"``, ``"random_normal"``, ``"random_uniform"``, a callable of (shape,
+            dtype) or
                 of nothing, or a tensor.
             shape: Default the variable's.
             dtype: Default what the card declares for the slot, else the variable's.
@@ -140,7 +141,12 @@ class OptimizerState(CheckpointedState):
         shape = tf.TensorShape(shape)
         with distribution.state_scope(self._distribution_strategy):
             variable = tf.Variable(
-                initial_value(initializer, shape, dtype), name=name, shape=shape, dtype=dtype, trainable=trainable, **kwargs
+                initial_value(initializer, shape, dtype),
+                name=name,
+                shape=shape,
+                dtype=dtype,
+                trainable=trainable,
+                **kwargs,
             )
         return self._track(name, variable)
 

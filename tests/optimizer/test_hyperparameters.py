@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from optreg.errors import HyperparameterTypeError, InvalidHyperparameter, UnknownHyperparameter
+from optreg_classic.adam import Adam
+from optreg_classic.sgd import SGD
+
+ONE = tf.constant(1.0)
+
+
+def stepped(optimizer, steps=1):
+    """Return how far a weight moves in each step under a gradient of one."""
+    variable = tf.Variable(0.0, dtype=tf.float64)
+    moved = []
+    for _ in range(steps):
+        before = float(variable)
+        optimizer.apply_gradients([(tf.constant(1.0, tf.float64), variable)])
+        moved.append(before - float(variable))
+    return moved
+
+
+class HalvingSchedule:
+    """A schedule that belongs to no Keras."""
+
+    def __init__(self, start):
+        self.start = start
+
+    def __call__(self, step):
+        return self.start * 0.5**step
+
+    def get_config(self):
+        return {"start": self.start}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [0.25, np.float32(0.25), np.array(0.25), tf.constant(0.25), tf.Variable(0.25), lambda: 0.25, lambda: tf.constant(0.25)],
+    ids=["number", "numpy scalar", "numpy array", "tensor", "variable", "callable", "callable of a tensor"],
+)
+def test_every_kind_of_learning_rate_gives_the_same_step(rate):
+    np.testing.assert_allclose(stepped(SGD(rate)), [0.25])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.optimizers.schedules.PiecewiseConstantDecay([1, 2], [0.5, 0.25, 0.125]),
+        lambda: tf_keras.optimizers.schedules.PiecewiseConstantDecay([0, 1], [0.5, 0.25, 0.125]),
+        lambda: HalvingSchedule(0.5),
+    ],
+    ids=["keras", "tf_keras", "own"],
+)
+def test_every_kind_of_schedule_is_followed(make):
+    schedule = make()
+    expected = [float(schedule(tf.constant(float(step)))) for step in range(3)]
+    np.testing.assert_allclose(stepped(SGD(schedule), 3), expected)
+    assert expected[0] > expected[-1]
+
+
+def test_a_callable_is_called_at_each_step():
+    rates = iter([1.0, 0.5, 0.25])
+    assert stepped(SGD(lambda: next(rates)), 3) == [1.0, 0.5, 0.25]
+
+
+def test_decay_is_inverse_in_time():
+    np.testing.assert_allclose(stepped(SGD(0.5, decay=0.25), 4), [0.5 / (1 + 0.25 * step) for step in range(4)])
+
+
+def test_decay_multiplies_a_schedule():
+    np.testing.assert_allclose(stepped(SGD(HalvingSchedule(1.0), decay=1.0), 3), [1.0, 0.5 / 2, 0.25 / 3], rtol=1e-7)
+
+
+def test_decay_can_be_changed_later():
+    optimizer = SGD(0.5)
+    stepped(optimizer, 2)
+    optimizer.decay = 0.5
+    np.testing.assert_allclose(stepped(optimizer), [0.5 / (1 + 0.5 * 2)])
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "lr"])
+def test_assignment_reaches_a_function_already_traced(name):
+    variable = tf.Variable(0.0)
+    optimizer = SGD(0.5)
+    step = tf.function(lambda: optimizer.apply_gradients([(ONE, variable)]) and None)
+    step()
+    setattr(optimizer, name, 0.125)
+    step()
+    assert float(variable) == -0.625
+    assert float(getattr(optimizer, name)) == 0.125
+
+
+def test_a_tensor_hyperparameter_can_be_assigned_like_a_number():
+    variable = tf.Variable(0.0)
+    optimizer = SGD(tf.constant(0.5))
+    step = tf.function(lambda: optimizer.apply_gradients([(ONE, variable)]) and None)
+    step()
+    optimizer.learning_rate = 0.125
+    step()
+    assert float(variable) == -0.625
+
+
+def test_a_variable_given_as_hyperparameter_stays_the_users():
+    rate = tf.Variable(0.5)
+    optimizer = SGD(rate)
+    stepped(optimizer)
+    rate.assign(0.125)
+    assert stepped(optimizer) == [0.125]
+
+
+def test_the_learning_rate_can_be_assigned_through_its_variable():
+    optimizer = SGD(0.5)
+    optimizer.learning_rate.assign(0.25)
+    assert stepped(optimizer) == [0.25]
+
+
+def test_a_number_can_be_replaced_by_a_schedule_and_back():
+    optimizer = SGD(0.5)
+    stepped(optimizer)
+    optimizer.learning_rate = HalvingSchedule(4.0)
+    assert stepped(optimizer) == [2.0]
+    optimizer.learning_rate = 0.125
+    assert stepped(optimizer) == [0.125]
+    assert float(optimizer.learning_rate) == 0.125
+
+
+def test_a_changed_momentum_reaches_a_function_already_traced():
+    variable = tf.Variable(0.0)
+    optimizer = SGD(1.0, momentum=0.5)
+    step = tf.function(lambda: optimizer.apply_gradients([(ONE, variable)]) and None)
+    step()
+    optimizer.momentum = 0.0
+    step()
+    assert float(variable) == -2.0
+
+
+def test_momentum_switched_on_later_takes_effect():
+    variable = tf.Variable(0.0)
+    optimizer = SGD(1.0)
+    optimizer.apply_gradients([(ONE, variable)])
+    optimizer.momentum = 0.5
+    for _ in range(2):
+        optimizer.apply_gradients([(ONE, variable)])
+    # u = -1, then -1.5, after the first step without velocity
+    assert float(variable) == -1.0 - 1.0 - 1.5
+    assert optimizer.get_slot_names() == ["momentum"]
+
+
+def test_momentum_switched_on_after_tracing_is_refused():
+    variable = tf.Variable(0.0)
+    optimizer = SGD(1.0)
+    tf.function(lambda: optimizer.apply_gradients([(ONE, variable)]) and None)()
+    with pytest.raises(InvalidHyperparameter, match="momentum cannot be switched on once a tf.function has traced"):
+        optimizer.momentum = 0.5
+    assert float(optimizer.momentum) == 0.0
+
+
+def test_epsilon_zero_means_zero():
+    optimizer = Adam(1.0, epsilon=0.0)
+    assert optimizer.get_config()["epsilon"] == 0.0
+    # With a tiny gradient the default epsilon of 1e-7 would swallow the step.
+    variable = tf.Variable(0.0, dtype=tf.float64)
+    optimizer.apply_gradients([(tf.constant(1e-12, tf.float64), variable)])
+    np.testing.assert_allclose(float(variable), -1.0, rtol=1e-4)
+    assert Adam(epsilon=None).epsilon == 1e-7
+
+
+def test_lr_is_accepted_with_a_warning():
+    with pytest.warns(DeprecationWarning, match="the argument lr is deprecated, use learning_rate"):
+        optimizer = SGD(lr=0.125)
+    assert float(optimizer.learning_rate) == 0.125
+
+
+def test_a_misspelt_attribute_suggests_the_hyperparameter():
+    optimizer = Adam()
+    with pytest.raises(UnknownHyperparameter, match="Adam has no hyperparameter 'learning_rte'. Did you mean 'learning_ra"):
+        optimizer.learning_rte = 5
+    with pytest.raises(UnknownHyperparameter, match="Did you mean 'global_clipnorm'"):
+        optimizer.global_clip_norm = 5
+    assert not hasattr(optimizer, "learning_rte")
+
+
+def test_other_attributes_stay_free():
+    optimizer = Adam()
+    optimizer.beta_3 = 0.5
+    optimizer.model = "resnet"
+    optimizer._private_learning_rat = 1
+    assert (optimizer.beta_3, optimizer.model) == (0.5, "resnet")
+    with pytest.raises(AttributeError, match="'Adam' object has no attribute 'learning_rat'"):
+        _ = optimizer.learning_rat
+
+
+def test_hyperparameters_are_listed_by_dir():
+    assert {"learning_rate", "beta_1", "epsilon"} <= set(dir(Adam()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"learning_rat": 0.1}, "SGD has no hyperparameter 'learning_rat'. Did you mean 'learning_rate'. Allowed: clipnorm,"),
+        ({"weight_decay": 0.1}, "SGD has no hyperparameter 'weight_decay'"),
+    ],
+)
+def test_an_unknown_hyperparameter_is_named(arguments, message):
+    with pytest.raises(UnknownHyperparameter, match=message):
+        SGD(**arguments)
+    with pytest.raises(TypeError):
+        SGD(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"learning_rate": None}, "SGD: learning_rate must be a number, a scalar tensor, .* received None of type NoneTyp"),
+        ({"learning_rate": "fast"}, "received 'fast' of type str"),
+        ({"learning_rate": [0.1]}, r"received \[0.1\] of type list"),
+        ({"learning_rate": tf.constant([0.1, 0.2])}, r"received a EagerTensor of shape \(2,\)"),
+        ({"learning_rate": lambda step: 0.1}, r"callable with required arguments \['step'\]. A callable hyper.*get_config"),
+        ({"clipnorm": "big"}, r"SGD: clipnorm must be a number in \[0, inf\) or None, received 'big' of type str"),
+        ({"nesterov": "yes"}, "SGD: nesterov must be True or False, received 'yes' of type str"),
+        ({"decay": "slow"}, "SGD: decay must be a number"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(arguments, message):
+    with pytest.raises(HyperparameterTypeError, match=message):
+        SGD(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"momentum": 1.5}, r"SGD: momentum must be in \[0, 1\], received 1.5"),
+        ({"momentum": -0.1}, r"SGD: momentum must be in \[0, 1\], received -0.1"),
+        ({"learning_rate": -1.0}, r"SGD: learning_rate must be in \[0, inf\), received -1"),
+        ({"learning_rate": float("nan")}, "SGD: learning_rate must be in .* received nan"),
+        ({"clipnorm": -1}, r"SGD: clipnorm must be in \[0, inf\), received -1"),
+        ({"clipvalue": float("nan")}, "SGD: clipvalue must be in .* received nan"),
+        ({"decay": -0.5}, r"SGD: decay must be in \[0, inf\), received -0.5"),
+        ({"clipnorm": 1.0, "global_clipnorm": 1.0}, "SGD: clipnorm and global_clipnorm cannot be used together"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(arguments, message):
+    with pytest.raises(InvalidHyperparameter, match=message):
+        SGD(**arguments)
+
+
+def test_a_value_out_of_range_cannot_be_assigned():
+    optimizer = Adam()
+    stepped(optimizer)
+    with pytest.raises(InvalidHyperparameter, match=r"Adam: beta_2 must be in \[0, 1\), received 1"):
+        optimizer.beta_2 = 1.0
+    with pytest.raises(InvalidHyperparameter, match=r"Adam: epsilon must be in \[0, inf\), received -1"):
+        optimizer.epsilon = -1.0
+    np.testing.assert_allclose(float(optimizer.beta_2), 0.999)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_callable_that_raises_changes_no_state(graph):
+    failing = False
+
+    def rate():
+        if failing:
+            raise RuntimeError("the file with the rate is gone")
+        return 0.5
+
+    variable = tf.Variable(0.0)
+    optimizer = SGD(rate, momentum=0.5)
+    optimizer.apply_gradients([(ONE, variable)])
+    before = [float(variable), *(float(weight) for weight in optimizer.weights)]
+    failing = True
+
+    def step():
+        optimizer.apply_gradients([(ONE, variable)])
+
+    with pytest.raises(RuntimeError, match="the file with the rate is gone"):
+        (tf.function(step) if graph else step)()
+    assert [float(variable), *(float(weight) for weight in optimizer.weights)] == before
