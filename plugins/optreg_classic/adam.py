@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
@@ -80,7 +81,10 @@ class Adam(Optimizer):
             2015,
             "https://arxiv.org/abs/1412.6980",
         ),
-        limits=("epsilon and amsgrad are fixed when the step is traced; the other hyperparameters can change later.",),
+        limits=(
+            "epsilon and amsgrad are fixed when the step is traced; the other hyperparameters can change later.",
+            "amsgrad is not defined for complex variables.",
+        ),
     )
 
     def __init__(
@@ -100,6 +104,10 @@ class Adam(Optimizer):
         self._set_hyper("beta_2", beta_2)
         self.epsilon = _DEFAULT_EPSILON if epsilon is None else epsilon
         self.amsgrad = amsgrad
+
+    def _valid_dtypes(self) -> Iterable[Any]:
+        # Complex numbers have no largest one.
+        return [dtype for dtype in super()._valid_dtypes() if not (self.amsgrad and dtype.is_complex)]
 
     def _create_slots(self, var_list: Any) -> None:
         # All of one kind before the next: the order of get_weights() in Keras 2.9.

@@ -31,15 +31,24 @@ def variable_key(variable: Any) -> str:
     Raises:
         InvalidVariable: Not a variable.
     """
-    variable = resource_variable(variable)
-    container = getattr(variable, "_distributed_container", None)
-    if container is not None:
-        variable = container() or variable
+    variable = _whole_variable(resource_variable(variable))
     try:
         # Variables of a TensorFlow 1 graph are recreated under the same name; eager ones have an identity.
         return str(variable._shared_name if getattr(variable, "_in_graph_mode", False) else variable._unique_id)
     except AttributeError:
         raise InvalidVariable(f"expected a tf.Variable, received {describe_value(variable)}") from None
+
+
+def _whole_variable(variable: Any) -> Any:
+    """Return the distributed variable of which ``variable`` is one replica's copy, or ``variable`` itself."""
+    if isinstance(variable, tf.distribute.DistributedValues):
+        return variable
+    # A copy knows its container by itself or, as resource variables do, by its handle.
+    for holder in (variable, getattr(variable, "handle", None)):
+        if hasattr(holder, "_distributed_container"):
+            container = holder._distributed_container()
+            return variable if container is None else container
+    return variable
 
 
 def shared_name(variable: Any) -> str:

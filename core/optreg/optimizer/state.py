@@ -183,7 +183,7 @@ class OptimizerState(CheckpointedState):
 
     def get_weights(self) -> list[Any]:
         """Return the values of ``weights`` as NumPy arrays."""
-        return [np.asarray(weight) for weight in self._weights]
+        return [weight.numpy() for weight in self._weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Set the values of ``weights``, all or none.

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import copy
+import json
+
+import keras
+import optreg
+import pytest
+import tensorflow as tf
+import tf_keras
+from optreg.errors import InvalidConfig
+from optreg.optimizer import Optimizer
+from optreg_classic.adam import Adam
+from optreg_classic.sgd import SGD
+
+
+class Bare(Optimizer):
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        return var.assign_sub(grad)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        SGD(0.1, momentum=0.5, nesterov=True, clipnorm=2.0, name="mine"),
+        Adam(0.1, beta_1=0.5, epsilon=0.0, amsgrad=True, decay=0.25, global_clipnorm=1.0),
+    ],
+    ids=["sgd", "adam"],
+)
+def test_the_configuration_survives_json_and_rebuilds_the_same(optimizer):
+    config = json.loads(json.dumps(optimizer.get_config()))
+    assert type(optimizer).from_config(config).get_config() == config
+
+
+def test_numbers_are_kept_as_they_were_given():
+    optimizer = SGD(0.1, decay=0.3)
+    optimizer.build([tf.Variable(1.0)])
+    assert optimizer.get_config()["learning_rate"] == 0.1
+    assert optimizer.get_config()["decay"] == 0.3
+
+
+def test_a_changed_hyperparameter_is_kept():
+    optimizer = SGD(0.1)
+    optimizer.build([tf.Variable(1.0)])
+    optimizer.learning_rate.assign(0.25)
+    assert optimizer.get_config()["learning_rate"] == 0.25
+
+
+def test_from_config_does_not_modify_its_argument():
+    config = {"name": "SGD", "lr": 0.5, "momentum": 0.0, "nesterov": False}
+    before = copy.deepcopy(config)
+    assert SGD.from_config(config).get_config()["learning_rate"] == 0.5
+    assert config == before
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_a_schedule_is_rebuilt_by_the_library_it_came_from(library):
+    schedule = library.optimizers.schedules.ExponentialDecay(0.5, 10, 0.9)
+    config = json.loads(json.dumps(SGD(schedule).get_config()))
+    rebuilt = SGD.from_config(config)
+    assert type(rebuilt.learning_rate) is type(schedule)
+    assert rebuilt.get_config() == config
+
+
+def test_a_schedule_saved_by_keras_29_is_found_by_its_name():
+    saved = {"class_name": "ExponentialDecay", "config": {"initial_learning_rate": 0.5, "decay_steps": 7, "decay_rate": 0.6}}
+    rebuilt = SGD.from_config({"name": "SGD", "learning_rate": saved})
+    assert type(rebuilt.learning_rate).__name__ == "ExponentialDecay"
+    assert rebuilt.learning_rate.get_config()["decay_steps"] == 7
+
+
+def test_a_schedule_that_cannot_be_found_is_named():
+    with pytest.raises(InvalidConfig, match="schedule 'Warmup' of module 'training.lab' was not found .Keras libraries load"):
+        SGD.from_config({"learning_rate": {"module": "training.lab", "class_name": "Warmup", "config": {}}})
+
+
+def test_a_configuration_imports_no_module_on_its_own():
+    # antigravity opens a web browser when it is imported
+    with pytest.raises(InvalidConfig, match="was not found"):
+        SGD.from_config({"learning_rate": {"module": "antigravity", "class_name": "geohash", "config": {}}})
+    import sys
+
+    assert "antigravity" not in sys.modules
+
+
+def test_custom_objects_supply_classes_of_schedules():
+    class Constant:
+        def __call__(self, step):
+            return 0.5
+
+        def get_config(self):
+            return {}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls()
+
+    saved = {"class_name": "Constant", "config": {}}
+    rebuilt = SGD.from_config({"learning_rate": saved}, custom_objects={"Constant": Constant})
+    assert isinstance(rebuilt.learning_rate, Constant)
+
+
+def test_a_constructor_argument_left_out_of_the_configuration_is_named():
+    class Forgetful(Bare):
+        def __init__(self, rate=0.1, warmup=10, name="Forgetful", **kwargs):
+            super().__init__(name, **kwargs)
+            self._set_hyper("rate", rate)
+
+        def get_config(self):
+            return {**super().get_config(), "rate": self._serialize_hyperparameter("rate")}
+
+    with pytest.raises(InvalidConfig, match=r"Forgetful.get_config\(\) leaves out the constructor's warmup: an optimizer"):
+        Forgetful().get_config()
+
+
+def test_a_subclass_with_new_arguments_and_no_get_config_is_named():
+    class Tuned(SGD):
+        def __init__(self, strength=1.0, name="Tuned", **kwargs):
+            super().__init__(name=name, **kwargs)
+
+    with pytest.raises(InvalidConfig, match="leaves out the constructor's strength"):
+        Tuned().get_config()
+
+
+def test_a_subclass_that_completes_the_configuration_is_accepted():
+    class Tuned(SGD):
+        def __init__(self, strength=1.0, name="Tuned", **kwargs):
+            super().__init__(name=name, **kwargs)
+            self.strength = strength
+
+        def get_config(self):
+            config = super().get_config()
+            config["strength"] = self.strength
+            return config
+
+    assert Tuned.from_config(Tuned(strength=3.0, learning_rate=0.5).get_config()).strength == 3.0
+
+
+def test_to_dict_names_the_optimizer_and_rebuilds_it():
+    saved = json.loads(json.dumps(Adam(0.25, amsgrad=True).to_dict()))
+    assert saved["optimizer"] == "optreg/adam"
+    rebuilt = optreg.get_optimizer(saved)
+    assert type(rebuilt) is Adam
+    assert rebuilt.get_config() == saved["config"]

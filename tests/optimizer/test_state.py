@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from optreg.errors import InvalidState, InvalidVariable
+from optreg_classic.adam import Adam
+from optreg_classic.sgd import SGD
+
+
+@pytest.fixture
+def variables():
+    return [tf.Variable([[1.0, 2.0]], name="kernel"), tf.Variable(3.0, name="bias")]
+
+
+def train(optimizer, variables, steps=3):
+    for step in range(steps):
+        optimizer.apply_gradients([(tf.fill(v.shape, 1.0 + step), v) for v in variables])
+
+
+def values(variables):
+    return [variable.numpy() for variable in variables]
+
+
+def test_build_creates_all_state_before_the_first_step(variables):
+    optimizer = Adam(amsgrad=True)
+    optimizer.build(variables)
+    assert [w.shape for w in optimizer.weights] == [(), (1, 2), (), (1, 2), (), (1, 2), ()]
+    assert int(optimizer.iterations) == 0
+    before = list(optimizer.weights)
+    train(optimizer, variables, 1)
+    assert all(now is then for now, then in zip(optimizer.weights, before, strict=True))
+
+
+def test_build_refuses_what_is_no_variable():
+    with pytest.raises(InvalidVariable, match="received 3 of type int"):
+        Adam().build([3])
+
+
+def test_weights_stand_in_the_order_of_keras_29(variables):
+    ours, theirs = Adam(amsgrad=True), tf_keras.optimizers.legacy.Adam(amsgrad=True)
+    train(ours, variables)
+    train(theirs, [tf.Variable(v) for v in ([[1.0, 2.0]], 3.0)])
+    for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-6)
+    assert ours.variables() == ours.weights
+
+
+def test_iterations_start_at_zero_and_count_steps(variables):
+    optimizer = SGD()
+    assert optimizer.iterations.dtype == tf.int64
+    train(optimizer, variables, 3)
+    assert int(optimizer.iterations) == 3
+
+
+def test_iterations_can_be_replaced_before_they_are_used(variables):
+    own = tf.Variable(5, dtype=tf.int64)
+    optimizer = SGD(1.0, decay=1.0)
+    optimizer.iterations = own
+    optimizer.apply_gradients([(tf.constant(6.0), variables[1])])
+    assert int(own) == 6
+    assert float(variables[1]) == 3.0 - 6.0 / (1 + 5)
+    with pytest.raises(InvalidState, match="iterations can be replaced only before it is first used"):
+        optimizer.iterations = tf.Variable(0, dtype=tf.int64)
+
+
+@pytest.mark.parametrize("wrong", [3, tf.Variable(1.0), tf.Variable([1, 2])])
+def test_iterations_must_be_a_scalar_integer_variable(wrong):
+    with pytest.raises(InvalidVariable):
+        SGD().iterations = wrong
+
+
+def test_weights_carried_over_continue_exactly(variables):
+    first = Adam(0.1)
+    train(first, variables)
+    copies = [tf.Variable(v) for v in variables]
+    second = Adam(0.1)
+    second.build(copies)
+    second.set_weights(first.get_weights())
+    train(first, variables)
+    train(second, copies)
+    for one, other in zip(values(variables), values(copies), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_set_weights_too_short_is_refused(variables):
+    optimizer = Adam()
+    optimizer.build(variables)
+    with pytest.raises(InvalidState, match=r"set_weights\(\) received 2 arrays for 5 weights"):
+        optimizer.set_weights(optimizer.get_weights()[:2])
+
+
+def test_set_weights_before_there_is_state_says_what_to_do():
+    with pytest.raises(InvalidState, match=r"received 1 arrays for 0 weights. The optimizer has no state yet: call build"):
+        Adam().set_weights([np.zeros(())])
+
+
+def test_set_weights_of_the_wrong_shape_changes_nothing(variables):
+    optimizer = Adam()
+    optimizer.build(variables)
+    before = optimizer.get_weights()
+    wrong = [np.ones_like(value) for value in before[:-1]] + [np.ones((7,))]
+    with pytest.raises(InvalidState, match=r"array of shape \(7,\) at position 4 for weight 'bias/v.* of shape \(\); nothing"):
+        optimizer.set_weights(wrong)
+    for one, other in zip(optimizer.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_two_instances_share_nothing(variables):
+    first, second = Adam(), Adam()
+    train(first, variables)
+    assert second.weights == []
+    first.learning_rate = 0.5
+    np.testing.assert_allclose(float(second.learning_rate), 0.001)
+
+
+@pytest.mark.parametrize("restore", ["before the variables are used", "after the first step"])
+def test_a_checkpoint_in_the_middle_continues_exactly(variables, tmp_path, restore):
+    optimizer = Adam(0.1, amsgrad=True)
+    train(optimizer, variables)
+    path = tf.train.Checkpoint(optimizer=optimizer, variables=variables).write(str(tmp_path / "ckpt"))
+    train(optimizer, variables)
+
+    again = [tf.Variable([[0.0, 0.0]]), tf.Variable(0.0)]
+    resumed = Adam(0.1, amsgrad=True)
+    if restore == "after the first step":
+        train(resumed, again, 1)
+    status = tf.train.Checkpoint(optimizer=resumed, variables=again).read(path)
+    train(resumed, again)
+    status.assert_consumed()
+    assert int(resumed.iterations) == 6
+    for one, other in zip(values(variables), values(again), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_checkpoint_restores_hyperparameters(variables, tmp_path):
+    optimizer = SGD(0.5, momentum=0.25)
+    train(optimizer, variables)
+    path = tf.train.Checkpoint(optimizer=optimizer, variables=variables).write(str(tmp_path / "ckpt"))
+    resumed = SGD(0.125, momentum=0.5)
+    resumed.build(variables)
+    tf.train.Checkpoint(optimizer=resumed, variables=variables).read(path)
+    assert (float(resumed.learning_rate), float(resumed.momentum)) == (0.5, 0.25)
+    assert resumed.get_config()["learning_rate"] == 0.5
+
+
+@pytest.mark.parametrize("direction", ["theirs read by ours", "ours read by theirs"])
+def test_checkpoints_are_exchanged_with_keras_2(variables, tmp_path, direction):
+    kinds = [tf_keras.optimizers.legacy.Adam, Adam]
+    writer, reader = kinds if direction == "theirs read by ours" else reversed(kinds)
+    source, target = writer(0.1), reader(0.1)
+    train(source, variables)
+    path = tf.train.Checkpoint(optimizer=source, variables=variables).write(str(tmp_path / "ckpt"))
+    again = [tf.Variable([[0.0, 0.0]]), tf.Variable(0.0)]
+    status = tf.train.Checkpoint(optimizer=target, variables=again).read(path)
+    train(source, variables)
+    train(target, again)
+    status.assert_consumed()
+    for one, other in zip(values(variables), values(again), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_slots_kept_in_float32_for_bfloat16_weights_are_restored(tmp_path):
+    weight = tf.Variable([1.0, 2.0], dtype=tf.bfloat16)
+    optimizer = Adam(0.1)
+    optimizer.apply_gradients([(tf.constant([1.0, 3.0], tf.bfloat16), weight)])
+    path = tf.train.Checkpoint(optimizer=optimizer, weight=weight).write(str(tmp_path / "ckpt"))
+    again = tf.Variable([0.0, 0.0], dtype=tf.bfloat16)
+    resumed = Adam(0.1)
+    tf.train.Checkpoint(optimizer=resumed, weight=again).read(path).assert_existing_objects_matched()
+    slot = resumed.get_slot(again, "v")
+    assert slot.dtype == tf.float32
+    np.testing.assert_array_equal(slot, optimizer.get_slot(weight, "v"))
+
+
+def test_a_replaced_hyperparameter_leaves_the_checkpoint(variables, tmp_path):
+    optimizer = SGD(0.5)
+    train(optimizer, variables)
+    optimizer.learning_rate = lambda: 0.25
+    path = tf.train.Checkpoint(optimizer=optimizer).write(str(tmp_path / "ckpt"))
+    saved = {name.split("/")[1] for name, _ in tf.train.list_variables(path) if name.startswith("optimizer/")}
+    assert saved == {"iter", "decay", "momentum"}
+
