@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from optreg.errors import IncompleteOptimizer, InvalidGradients, InvalidVariable, WrongContext
 from optreg.optimizer import Optimizer
 from optreg_classic.adam import Adam
@@ -124,7 +125,9 @@ def test_the_escape_hatch_gets_the_rows_as_they_are():
 def test_a_missing_sparse_method_is_named_at_the_first_sparse_gradient():
     dense, table = tf.Variable(1.0), tf.Variable(tf.zeros((3, 1)))
     gradient = tf.IndexedSlices(tf.ones((1, 1)), tf.constant([1]), tf.constant([3, 1]))
-    with pytest.raises(IncompleteOptimizer, match="DenseOnly received a sparse gradient .* implement _resource_apply_sp"):
+    with pytest.raises(
+        IncompleteOptimizer, match="DenseOnly received a sparse gradient .* implement _resource_apply_sp"
+    ):
         DenseOnly().apply_gradients([(tf.constant(1.0), dense), (gradient, table)])
     assert float(dense) == 1.0
 
@@ -180,7 +183,9 @@ def test_a_call_in_a_cross_replica_context_is_refused():
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
         variable = tf.Variable(1.0)
-        with pytest.raises(WrongContext, match="SGD: apply_gradients.. was called in a cross-replica context. Call it in"):
+        with pytest.raises(
+            WrongContext, match="SGD: apply_gradients.. was called in a cross-replica context. Call it in"
+        ):
             SGD().apply_gradients([(tf.constant(1.0), variable)])
 
 

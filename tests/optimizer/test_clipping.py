@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from optreg.errors import InvalidHyperparameter
 from optreg_classic.sgd import SGD
 
@@ -59,7 +60,9 @@ def test_the_global_norm_spans_dtypes():
 
 def test_the_norm_of_half_precision_gradients_does_not_overflow():
     # 300 ** 2 is infinite in float16
-    np.testing.assert_allclose(applied([tf.constant([300.0, 400.0], tf.float16)], clipnorm=5.0)[0], [3.0, 4.0], rtol=1e-3)
+    np.testing.assert_allclose(
+        applied([tf.constant([300.0, 400.0], tf.float16)], clipnorm=5.0)[0], [3.0, 4.0], rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("option", ["clipnorm", "global_clipnorm", "clipvalue"])

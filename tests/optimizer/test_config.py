@@ -4,10 +4,11 @@ import copy
 import json
 
 import keras
-import optreg
 import pytest
 import tensorflow as tf
 import tf_keras
+
+import optreg
 from optreg.errors import InvalidConfig
 from optreg.optimizer import Optimizer
 from optreg_classic.adam import Adam
@@ -63,14 +64,19 @@ def test_a_schedule_is_rebuilt_by_the_library_it_came_from(library):
 
 
 def test_a_schedule_saved_by_keras_29_is_found_by_its_name():
-    saved = {"class_name": "ExponentialDecay", "config": {"initial_learning_rate": 0.5, "decay_steps": 7, "decay_rate": 0.6}}
+    saved = {
+        "class_name": "ExponentialDecay",
+        "config": {"initial_learning_rate": 0.5, "decay_steps": 7, "decay_rate": 0.6},
+    }
     rebuilt = SGD.from_config({"name": "SGD", "learning_rate": saved})
     assert type(rebuilt.learning_rate).__name__ == "ExponentialDecay"
     assert rebuilt.learning_rate.get_config()["decay_steps"] == 7
 
 
 def test_a_schedule_that_cannot_be_found_is_named():
-    with pytest.raises(InvalidConfig, match="schedule 'Warmup' of module 'training.lab' was not found .Keras libraries load"):
+    with pytest.raises(
+        InvalidConfig, match="schedule 'Warmup' of module 'training.lab' was not found .Keras libraries load"
+    ):
         SGD.from_config({"learning_rate": {"module": "training.lab", "class_name": "Warmup", "config": {}}})
 
 
@@ -109,7 +115,9 @@ def test_a_constructor_argument_left_out_of_the_configuration_is_named():
         def get_config(self):
             return {**super().get_config(), "rate": self._serialize_hyperparameter("rate")}
 
-    with pytest.raises(InvalidConfig, match=r"Forgetful.get_config\(\) leaves out the constructor's warmup: an optimizer"):
+    with pytest.raises(
+        InvalidConfig, match=r"Forgetful.get_config\(\) leaves out the constructor's warmup: an optimizer"
+    ):
         Forgetful().get_config()
 
 

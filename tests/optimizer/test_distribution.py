@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from optreg.errors import WrongContext
 from optreg_classic.adam import Adam
 from optreg_classic.sgd import SGD
@@ -159,7 +160,10 @@ def test_the_step_works_in_an_eager_strategy_run(mirrored):
 
 def test_a_variable_of_another_strategy_is_refused(mirrored):
     variable = tf.Variable(1.0, name="outside")
-    with mirrored.scope(), pytest.raises(WrongContext, match="variable 'outside' was not created in the scope of the active"):
+    with (
+        mirrored.scope(),
+        pytest.raises(WrongContext, match="variable 'outside' was not created in the scope of the active"),
+    ):
         Adam().build([variable])
 
 
@@ -170,3 +174,28 @@ def test_one_device_strategy():
         optimizer = Adam(0.5)
     strategy.run(lambda: optimizer.apply_gradients([(tf.constant([1.0, -1.0]), variable)]))
     np.testing.assert_allclose(variable, [-0.5, 0.5], rtol=1e-5)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_fused_kernel_is_offered_the_copies_of_each_replica(mirrored, eager):
+    import optreg
+
+    class TakesFirst:
+        @optreg.hookimpl
+        def apply_updates(self, optimizer, grads_and_vars):
+            (gradient, variable), *rest = grads_and_vars
+            return [variable.assign_sub(10.0 * gradient + optimizer.get_slot(variable, "momentum"))], rest
+
+    with mirrored.scope():
+        first, second = tf.Variable([0.0, 0.0]), tf.Variable([0.0, 0.0])
+        optimizer = SGD(1.0, momentum=0.5, plugins=[TakesFirst()])
+
+    def step(gradient):
+        mirrored.run(lambda g: optimizer.apply_gradients([(g, first), (g, second)]) and None, args=(gradient,))
+
+    (step if eager else tf.function(step))(per_replica(mirrored, GRADIENTS[0]))
+    for copy in replica_values(mirrored, first):
+        np.testing.assert_array_equal(copy, [-40.0, -25.0])
+    for copy in replica_values(mirrored, second):
+        np.testing.assert_array_equal(copy, [-4.0, -2.5])
+    assert optimizer.iterations.numpy() == 1

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-import optreg
 import pytest
 import tensorflow as tf
+
+import optreg
 from optreg.errors import InvalidHook
 from optreg.hookspecs import StepHooks
 from optreg_classic.sgd import SGD
@@ -13,7 +14,9 @@ HOOKS = ["create_slots", "aggregate_gradients", "transform_gradients", "apply_up
 def moved(plugins, *, graph=False, sparse=False, **options):
     """Return the change of a weight in one step under a gradient of 3 and a learning rate of 1."""
     variable = tf.Variable([0.0])
-    gradient = tf.IndexedSlices(tf.constant([3.0]), tf.constant([0]), tf.constant([1])) if sparse else tf.constant([3.0])
+    gradient = (
+        tf.IndexedSlices(tf.constant([3.0]), tf.constant([0]), tf.constant([1])) if sparse else tf.constant([3.0])
+    )
     optimizer = SGD(1.0, plugins=plugins, **options)
 
     def step():
@@ -209,7 +212,10 @@ class UnknownArgument:
     [
         (UnknownHook(), "cannot be attached: .*transform_gradient"),
         (UnknownArgument(), "cannot be attached: .*gradients"),
-        (object(), "implements no hook: mark its functions with @optreg.hookimpl; the hooks are aggregate_gradients, appl"),
+        (
+            object(),
+            "implements no hook: mark its functions with @optreg.hookimpl; the hooks are aggregate_gradients, appl",
+        ),
     ],
 )
 def test_a_plugin_that_does_not_keep_to_the_specification_is_refused(plugin, message):
@@ -223,7 +229,9 @@ def test_a_plugin_that_returns_something_else_than_pairs_is_named():
         def transform_gradients(self):
             return 7
 
-    with pytest.raises(InvalidHook, match="hook .*Wrong.transform_gradients must return a list of .* returned 7 of type int"):
+    with pytest.raises(
+        InvalidHook, match="hook .*Wrong.transform_gradients must return a list of .* returned 7 of type int"
+    ):
         moved([Wrong()])
 
 
@@ -239,3 +247,19 @@ def test_an_error_in_a_plugin_changes_nothing():
         optimizer.apply_gradients([(tf.constant(1.0), variable)])
     assert float(variable) == 1.0
     assert int(optimizer.iterations) == 0
+
+
+def test_a_constraint_follows_the_update_of_a_plugin():
+    class Fixed:
+        @optreg.hookimpl
+        def apply_updates(self, grads_and_vars):
+            assert grads_and_vars == []
+
+        @optreg.hookimpl
+        def apply_dense(self, grad, var):
+            var.assign_sub(10.0 * grad)
+            return True
+
+    variable = tf.Variable([1.0], constraint=lambda value: tf.maximum(value, 0.0))
+    SGD(plugins=[Fixed()]).apply_gradients([(tf.constant([1.0]), variable)])
+    assert float(variable[0]) == 0.0

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+
 from optreg.errors import HyperparameterTypeError, InvalidHyperparameter, UnknownHyperparameter
 from optreg_classic.adam import Adam
 from optreg_classic.sgd import SGD
@@ -42,7 +43,15 @@ class HalvingSchedule:
 
 @pytest.mark.parametrize(
     "rate",
-    [0.25, np.float32(0.25), np.array(0.25), tf.constant(0.25), tf.Variable(0.25), lambda: 0.25, lambda: tf.constant(0.25)],
+    [
+        0.25,
+        np.float32(0.25),
+        np.array(0.25),
+        tf.constant(0.25),
+        tf.Variable(0.25),
+        lambda: 0.25,
+        lambda: tf.constant(0.25),
+    ],
     ids=["number", "numpy scalar", "numpy array", "tensor", "variable", "callable", "callable of a tensor"],
 )
 def test_every_kind_of_learning_rate_gives_the_same_step(rate):
@@ -180,7 +189,9 @@ def test_lr_is_accepted_with_a_warning():
 
 def test_a_misspelt_attribute_suggests_the_hyperparameter():
     optimizer = Adam()
-    with pytest.raises(UnknownHyperparameter, match="Adam has no hyperparameter 'learning_rte'. Did you mean 'learning_ra"):
+    with pytest.raises(
+        UnknownHyperparameter, match="Adam has no hyperparameter 'learning_rte'. Did you mean 'learning_ra"
+    ):
         optimizer.learning_rte = 5
     with pytest.raises(UnknownHyperparameter, match="Did you mean 'global_clipnorm'"):
         optimizer.global_clip_norm = 5
@@ -204,7 +215,10 @@ def test_hyperparameters_are_listed_by_dir():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"learning_rat": 0.1}, "SGD has no hyperparameter 'learning_rat'. Did you mean 'learning_rate'. Allowed: clipnorm,"),
+        (
+            {"learning_rat": 0.1},
+            "SGD has no hyperparameter 'learning_rat'. Did you mean 'learning_rate'. Allowed: clipnorm,",
+        ),
         ({"weight_decay": 0.1}, "SGD has no hyperparameter 'weight_decay'"),
     ],
 )
@@ -218,11 +232,17 @@ def test_an_unknown_hyperparameter_is_named(arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"learning_rate": None}, "SGD: learning_rate must be a number, a scalar tensor, .* received None of type NoneTyp"),
+        (
+            {"learning_rate": None},
+            "SGD: learning_rate must be a number, a scalar tensor, .* received None of type NoneTyp",
+        ),
         ({"learning_rate": "fast"}, "received 'fast' of type str"),
         ({"learning_rate": [0.1]}, r"received \[0.1\] of type list"),
         ({"learning_rate": tf.constant([0.1, 0.2])}, r"received a EagerTensor of shape \(2,\)"),
-        ({"learning_rate": lambda step: 0.1}, r"callable with required arguments \['step'\]. A callable hyper.*get_config"),
+        (
+            {"learning_rate": lambda step: 0.1},
+            r"callable with required arguments \['step'\]. A callable hyper.*get_config",
+        ),
         ({"clipnorm": "big"}, r"SGD: clipnorm must be a number in \[0, inf\) or None, received 'big' of type str"),
         ({"nesterov": "yes"}, "SGD: nesterov must be True or False, received 'yes' of type str"),
         ({"decay": "slow"}, "SGD: decay must be a number"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+
 from optreg.errors import InvalidGradients, InvalidVariable
 from optreg_classic.adam import Adam
 from optreg_classic.sgd import SGD
@@ -71,7 +72,9 @@ def test_the_return_value_is_that_of_keras_29(graph):
 
 
 def test_a_tensor_loss_without_a_tape_is_refused():
-    with pytest.raises(InvalidGradients, match=r"shape \(\) and dtype float32 as loss and no tape: pass the tf.Gradient"):
+    with pytest.raises(
+        InvalidGradients, match=r"shape \(\) and dtype float32 as loss and no tape: pass the tf.Gradient"
+    ):
         SGD().minimize(tf.constant(1.0), [tf.Variable(1.0)])
 
 

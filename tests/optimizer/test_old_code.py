@@ -6,10 +6,11 @@ Each class is made twice from one text, once on tf_keras's legacy base and once 
 from __future__ import annotations
 
 import numpy as np
-import optreg
 import pytest
 import tensorflow as tf
 import tf_keras
+
+import optreg
 
 
 def make_adabound(base):
@@ -18,7 +19,9 @@ def make_adabound(base):
     class AdaBound(base):
         _HAS_AGGREGATE_GRAD = True
 
-        def __init__(self, learning_rate=0.01, final_lr=0.1, beta_1=0.9, beta_2=0.999, gamma=1e-3, name="AdaBound", **kwargs):
+        def __init__(
+            self, learning_rate=0.01, final_lr=0.1, beta_1=0.9, beta_2=0.999, gamma=1e-3, name="AdaBound", **kwargs
+        ):
             super().__init__(name, **kwargs)
             self._set_hyper("learning_rate", kwargs.get("lr", learning_rate))
             self._set_hyper("decay", self._initial_decay)
@@ -191,7 +194,9 @@ LEGACY = tf_keras.optimizers.legacy
 MAKERS = {
     "adabound": make_adabound,
     "signum": make_signum,
-    "lookahead": lambda base: make_lookahead(base, optreg.get_optimizer("sgd").__class__ if base is optreg.Optimizer else LEGACY.SGD),
+    "lookahead": lambda base: make_lookahead(
+        base, optreg.get_optimizer("sgd").__class__ if base is optreg.Optimizer else LEGACY.SGD
+    ),
 }
 
 
@@ -241,4 +246,6 @@ def test_the_arguments_of_the_base_reach_a_class_of_keras_29():
 
 def test_the_dtypes_of_a_class_of_keras_29_are_respected():
     with pytest.raises(TypeError, match="Signum: variable .* has dtype float16; allowed: float32, float64"):
-        make_signum(optreg.Optimizer)().apply_gradients([(tf.constant(1.0, tf.float16), tf.Variable(1.0, dtype=tf.float16))])
+        make_signum(optreg.Optimizer)().apply_gradients(
+            [(tf.constant(1.0, tf.float16), tf.Variable(1.0, dtype=tf.float16))]
+        )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from optreg.errors import HyperparameterTypeError, UnknownSlot
 from optreg.optimizer import Optimizer
 from optreg_classic.adam import Adam
@@ -87,13 +88,18 @@ def test_an_unknown_slot_says_which_exist(variable):
 def test_the_slot_of_an_unknown_variable_says_which_have_slots(variable):
     optimizer = Adam()
     optimizer.build([variable])
-    with pytest.raises(UnknownSlot, match="no slots for variable 'bias' yet; variables with slots: kernel. Slots are creat"):
+    with pytest.raises(
+        UnknownSlot, match="no slots for variable 'bias' yet; variables with slots: kernel. Slots are creat"
+    ):
         optimizer.get_slot(tf.Variable(1.0, name="bias"), "m")
 
 
 @pytest.mark.parametrize(
     ("initializer", "message"),
-    [("zeroes", "slot initializer 'zeroes' is not known; allowed: ones, random_normal, .* Did you mean 'zeros'"), (None, "a slot initializer is needed, received None")],
+    [
+        ("zeroes", "slot initializer 'zeroes' is not known; allowed: ones, random_normal, .* Did you mean 'zeros'"),
+        (None, "a slot initializer is needed, received None"),
+    ],
 )
 def test_an_initializer_that_makes_no_sense_is_refused(variable, initializer, message):
     optimizer = Bare()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+
 from optreg.errors import InvalidState, InvalidVariable
 from optreg_classic.adam import Adam
 from optreg_classic.sgd import SGD
@@ -92,7 +93,9 @@ def test_set_weights_too_short_is_refused(variables):
 
 
 def test_set_weights_before_there_is_state_says_what_to_do():
-    with pytest.raises(InvalidState, match=r"received 1 arrays for 0 weights. The optimizer has no state yet: call build"):
+    with pytest.raises(
+        InvalidState, match=r"received 1 arrays for 0 weights. The optimizer has no state yet: call build"
+    ):
         Adam().set_weights([np.zeros(())])
 
 
@@ -101,7 +104,9 @@ def test_set_weights_of_the_wrong_shape_changes_nothing(variables):
     optimizer.build(variables)
     before = optimizer.get_weights()
     wrong = [np.ones_like(value) for value in before[:-1]] + [np.ones((7,))]
-    with pytest.raises(InvalidState, match=r"array of shape \(7,\) at position 4 for weight 'bias/v.* of shape \(\); nothing"):
+    with pytest.raises(
+        InvalidState, match=r"array of shape \(7,\) at position 4 for weight 'bias/v.* of shape \(\); nothing"
+    ):
         optimizer.set_weights(wrong)
     for one, other in zip(optimizer.get_weights(), before, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -181,4 +186,3 @@ def test_a_replaced_hyperparameter_leaves_the_checkpoint(variables, tmp_path):
     path = tf.train.Checkpoint(optimizer=optimizer).write(str(tmp_path / "ckpt"))
     saved = {name.split("/")[1] for name, _ in tf.train.list_variables(path) if name.startswith("optimizer/")}
     assert saved == {"iter", "decay", "momentum"}
-

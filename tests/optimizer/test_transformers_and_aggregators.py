@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import numpy as np
-import optreg
 import pytest
 import tensorflow as tf
+
+import optreg
 from optreg.errors import InvalidConfig, InvalidHook, UnknownHyperparameter
 from optreg_classic.sgd import SGD
 
@@ -60,7 +60,9 @@ def test_transformers_see_all_pairs_at_once():
         return pairs
 
     variables = [tf.Variable(0.0, name="a"), tf.Variable(0.0, name="b")]
-    SGD(gradient_transformers=[recording]).apply_gradients(zip([tf.constant(1.0), tf.constant(2.0)], variables, strict=True))
+    SGD(gradient_transformers=[recording]).apply_gradients(
+        zip([tf.constant(1.0), tf.constant(2.0)], variables, strict=True)
+    )
     assert seen == [(1.0, "a:0"), (2.0, "b:0")]
 
 
@@ -89,7 +91,9 @@ def test_get_config_keeps_registered_names_and_their_arguments(registered):
 
 def test_a_configuration_saved_with_a_function_is_refused_when_it_is_read():
     config = SGD(gradient_transformers=[doubled]).get_config()
-    with pytest.raises(InvalidConfig, match="saved with the function 'doubled' as gradient_transformers, which cannot be sav"):
+    with pytest.raises(
+        InvalidConfig, match="saved with the function 'doubled' as gradient_transformers, which cannot be sav"
+    ):
         SGD.from_config(config)
     again = SGD.from_config({**config, "gradient_transformers": [doubled]})
     assert again.gradient_transformers == [doubled]
@@ -110,7 +114,10 @@ def test_an_unknown_transformer_is_suggested(registered):
     [
         (lambda pairs: None, "gradient .* must return a list of .gradient, variable. pairs, returned None"),
         (lambda pairs: [gradient for gradient, _ in pairs], "must return a list of .gradient, variable. pairs"),
-        (lambda pairs: [(None, variable) for _, variable in pairs], "returned None as gradient of 'w'; leave the pair out"),
+        (
+            lambda pairs: [(None, variable) for _, variable in pairs],
+            "returned None as gradient of 'w'; leave the pair out",
+        ),
         (lambda pairs: [(gradient, tf.Variable(1.0)) for gradient, _ in pairs], "which it was not given"),
         (lambda pairs: [(tf.ones(2), variable) for _, variable in pairs], r"gradient of shape \(2,\) for variable 'w'"),
     ],

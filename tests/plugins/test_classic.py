@@ -8,11 +8,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import optreg_classic.adam
-import optreg_classic.sgd
 import pytest
 import tensorflow as tf
 import tf_keras
+
+import optreg_classic.adam
+import optreg_classic.sgd
 from optreg_classic.adam import Adam
 from optreg_classic.sgd import SGD
 
@@ -270,7 +271,9 @@ def test_checkpoints_written_by_tensorflow_29_are_continued(case):
     recorded = np.load(GOLDEN / f"{case['case']}.npz")
     variables = {name: tf.Variable(tf.zeros_like(recorded[f"init/{name}"])) for name in NAMES}
     optimizer = golden_optimizer(case)
-    status = tf.train.Checkpoint(optimizer=optimizer, **variables).read(str(GOLDEN / "checkpoints" / case["case"] / "ckpt"))
+    status = tf.train.Checkpoint(optimizer=optimizer, **variables).read(
+        str(GOLDEN / "checkpoints" / case["case"] / "ckpt")
+    )
     steps = first_steps(recorded, case["steps"])[case["checkpoint_after_step"] :]
     replay(case, recorded, optimizer, variables, graph=False, steps=steps, check=NAMES)
     status.assert_existing_objects_matched()
@@ -298,12 +301,17 @@ def test_configurations_are_those_of_keras_29(case):
         if isinstance(value, dict):
             recorded, ours = value["config"], config[name]["config"]
             assert config[name]["class_name"] == value["class_name"]
-            assert {key: ours[key] for key in recorded if key != "name"} == {k: v for k, v in recorded.items() if k != "name"}
+            assert {key: ours[key] for key in recorded if key != "name"} == {
+                k: v for k, v in recorded.items() if k != "name"
+            }
         elif isinstance(value, float):
             assert config[name] == pytest.approx(value, rel=1e-7)
         else:
             assert config[name] == value
-    assert OURS[case["optimizer"]].from_config(json.loads(json.dumps(case["config"]))).get_config()["name"] == config["name"]
+    assert (
+        OURS[case["optimizer"]].from_config(json.loads(json.dumps(case["config"]))).get_config()["name"]
+        == config["name"]
+    )
 
 
 @pytest.mark.parametrize("module", [optreg_classic.sgd, optreg_classic.adam], ids=lambda module: module.__name__)

@@ -13,8 +13,8 @@ from typing import Any
 import tensorflow as tf
 
 from optreg.errors import IncompleteOptimizer
-from optreg.optimizer.distribution import devices_of, sum_across_replicas
-from optreg.optimizer.gradients import Pair, check_dtypes, sum_repeated_rows
+from optreg.optimizer.distribution import Pair, devices_of, sum_across_replicas
+from optreg.optimizer.gradients import check_dtypes, sum_repeated_rows
 from optreg.optimizer.hyperparameters import HyperparameterTable, is_schedule
 
 ApplyState = dict[tuple[str, Any], dict[str, Any]]

@@ -29,9 +29,7 @@ class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined
         self._maybe_initialize_trackable()
         if self._self_unconditional_dependency_names.pop(name, None) is not None:
             self._self_unconditional_checkpoint_dependencies[:] = [
-                dependency
-                for dependency in self._self_unconditional_checkpoint_dependencies
-                if dependency.name != name
+                dependency for dependency in self._self_unconditional_checkpoint_dependencies if dependency.name != name
             ]
 
     def _restore_slot_variable(self, slot_name: str, variable: Any, slot_variable: Any) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import tensorflow as tf
 
 from optreg.errors import HyperparameterTypeError, InvalidHyperparameter
-from optreg.optimizer.distribution import describe_value
-from optreg.optimizer.gradients import Pair, map_values, unique_slices
+from optreg.optimizer.distribution import Pair, describe_value
+from optreg.optimizer.gradients import map_values, unique_slices
 
 CLIP_NAMES = ("clipvalue", "clipnorm", "global_clipnorm")
 

@@ -17,7 +17,8 @@ from optreg.optimizer.attributes import OptionAttributes
 from optreg.optimizer.authoring import ApplyState, AuthorMethods, missing_method, takes_apply_state
 from optreg.optimizer.clipping import CLIP_NAMES, clip, clip_thresholds
 from optreg.optimizer.config import check_options, complete, constructor_config
-from optreg.optimizer.gradients import Pair, drop_missing, fitting, paired, record_loss, require_variable
+from optreg.optimizer.distribution import Pair
+from optreg.optimizer.gradients import drop_missing, fitting, paired, record_loss, require_variable
 from optreg.optimizer.hyperparameters import HyperparameterTable, check_kind, check_range
 from optreg.optimizer.pipeline import AttachedStep, DirectPipeline, PluginPipeline
 from optreg.optimizer.slots import SlotTable
@@ -214,24 +215,26 @@ class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_Opti
         return pairs
 
     def _apply_to_every_copy(self, pairs: Sequence[Pair], apply_state: ApplyState) -> Any:
-        operations, pairs = self._pipeline.apply_updates(pairs, apply_state)
-
         def update(gradient: Any, variable: Any) -> Any:
             if isinstance(gradient, tf.IndexedSlices):
                 return self._pipeline.apply_sparse(gradient.values, variable, gradient.indices, apply_state)
-            return self._pipeline.apply_dense(gradient, variable, apply_state)
+            return self._constrained(variable, self._pipeline.apply_dense(gradient, variable, apply_state))
 
-        return distribution.update_every_copy(pairs, update, lambda done: self._count_step([*operations, *done]))
+        offer = self._pipeline.offer_updates(apply_state)
+        return distribution.update_every_copy(pairs, distribution.Updates(offer, update, self._count_step))
 
     def _apply_dense(self, grad: Any, var: Any, apply_state: ApplyState) -> Any:
-        """Update one variable by the class's own method, then apply its constraint."""
+        """Update one variable by the class's own method."""
         arguments = {"apply_state": apply_state} if self._dense_takes_state else {}
-        operation = self._resource_apply_dense(grad, var, **arguments)
-        constraint = self._constraint_of(var)
+        return self._resource_apply_dense(grad, var, **arguments)
+
+    def _constrained(self, variable: Any, operation: Any) -> Any:
+        """Apply the variable's constraint, if it has one, after the operation that updated it."""
+        constraint = self._constraint_of(variable)
         if constraint is None:
             return operation
-        with tf.control_dependencies([] if operation is None else [operation]):
-            return var.assign(constraint(var))
+        with tf.control_dependencies(distribution.graph_operations([operation])):
+            return variable.assign(constraint(variable))
 
     def _apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState) -> Any:
         """Update rows of one variable by the class's own method."""

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import tensorflow as tf
 
 from optreg.errors import InvalidVariable, WrongContext
 
+Pair = tuple[Any, Any]
+"""A gradient and its variable."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -44,11 +47,11 @@ def _whole_variable(variable: Any) -> Any:
     if isinstance(variable, tf.distribute.DistributedValues):
         return variable
     # A copy knows its container by itself or, as resource variables do, by its handle.
-    for holder in (variable, getattr(variable, "handle", None)):
-        if hasattr(holder, "_distributed_container"):
-            container = holder._distributed_container()
-            return variable if container is None else container
-    return variable
+    container = getattr(variable, "_distributed_container", None) or getattr(
+        getattr(variable, "handle", None), "_distributed_container", None
+    )
+    whole = container() if container is not None else None
+    return variable if whole is None else whole
 
 
 def shared_name(variable: Any) -> str:
@@ -144,41 +147,70 @@ def require_replica_context(name: str) -> None:
         )
 
 
-def sum_across_replicas(grads_and_vars: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+def sum_across_replicas(grads_and_vars: Sequence[Pair]) -> list[Pair]:
     """Return the pairs with each gradient summed over all replicas; the same pairs where there is one."""
     if not grads_and_vars or not tf.distribute.has_strategy():
         return list(grads_and_vars)
 
-    def reduce(strategy: Any, pairs: Sequence[tuple[Any, Any]]) -> Any:
+    def reduce(strategy: Any, pairs: Sequence[Pair]) -> Any:
         return strategy.extended.batch_reduce_to(tf.distribute.ReduceOp.SUM, pairs)
 
     reduced = tf.distribute.get_replica_context().merge_call(reduce, args=(list(grads_and_vars),))
     return [(gradient, variable) for gradient, (_, variable) in zip(reduced, grads_and_vars, strict=True)]
 
 
-def update_every_copy(
-    grads_and_vars: Sequence[tuple[Any, Any]],
-    update: Callable[[Any, Any], Any],
-    finish: Callable[[list[Any]], Any],
-) -> Any:
-    """Call ``update(gradient, variable)`` for each pair on every copy of the variable, then ``finish(operations)``.
+@dataclass(frozen=True)
+class Updates:
+    """The three parts of applying gradients, as ``update_every_copy`` calls them.
 
-    Outside a strategy nothing stands between the caller and ``update``: going through the default strategy's
+    Args:
+        offer: Takes all pairs at once and returns (operations, pairs left over); None if there is nothing to offer to.
+        update: Updates one variable from one gradient and returns the operation.
+        finish: Ends the step, given all operations.
+    """
+
+    offer: Callable[[Sequence[Pair]], tuple[Sequence[Any], Sequence[Pair]]] | None
+    update: Callable[[Any, Any], Any]
+    finish: Callable[[list[Any]], Any]
+
+
+def update_every_copy(grads_and_vars: Sequence[Pair], updates: Updates) -> Any:
+    """Apply the pairs to every copy of their variables and return what ``updates.finish`` returns.
+
+    Outside a strategy nothing stands between the caller and the updates: going through the default strategy's
     machinery costs more than the update of a small variable.
     """
     if not tf.distribute.has_strategy():
-        return finish([update(_as_own_node(gradient), variable) for gradient, variable in grads_and_vars])
+        pairs: Sequence[Pair] = [(_as_own_node(gradient), variable) for gradient, variable in grads_and_vars]
+        operations, pairs = updates.offer(pairs) if updates.offer else ((), pairs)
+        return updates.finish([*operations, *(updates.update(gradient, variable) for gradient, variable in pairs)])
 
-    def merged(strategy: Any, pairs: Sequence[tuple[Any, Any]]) -> Any:
-        operations: list[Any] = []
+    def merged(strategy: Any, pairs: Sequence[Pair]) -> Any:
+        operations, pairs = _offer_copies(strategy, pairs, updates.offer) if updates.offer else ([], pairs)
         for gradient, variable in pairs:
             done = strategy.extended.update(
-                variable, lambda copy, part: update(part, copy), args=(gradient,), group=False
+                variable, lambda copy, part: updates.update(part, copy), args=(gradient,), group=False
             )
             operations.extend(tf.nest.flatten(strategy.experimental_local_results(done)))
-        return finish(operations)
+        return updates.finish(operations)
 
     return tf.distribute.get_replica_context().merge_call(merged, args=(list(grads_and_vars),))
+
+
+def _offer_copies(strategy: Any, pairs: Sequence[Pair], offer: Any) -> tuple[list[Any], Sequence[Pair]]:
+    """Offer each replica's copies of all pairs at once; every replica must leave the same ones."""
+    operations: list[Any] = []
+    left: list[int] = []
+
+    def offer_one_replica(_: Any, gradients: Sequence[Any], copies: Sequence[Any]) -> None:
+        position = {id(copy): number for number, copy in enumerate(copies)}
+        done, rest = offer(list(zip(gradients, copies, strict=True)))
+        operations.extend(done)
+        left[:] = [position[id(copy)] for _, copy in rest]
+
+    gradients, variables = zip(*pairs, strict=True)
+    strategy.extended.update(variables[0], offer_one_replica, args=(list(gradients), list(variables)), group=False)
+    return operations, [pairs[number] for number in left]
 
 
 def _as_own_node(gradient: Any) -> Any:

@@ -9,9 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg.errors import InvalidGradients, InvalidHook, InvalidVariable, listing
-from optreg.optimizer.distribution import describe_value, resource_variable, shared_name, variable_key
-
-Pair = tuple[Any, Any]
+from optreg.optimizer.distribution import Pair, describe_value, resource_variable, shared_name, variable_key
 
 
 def record_loss(loss: Any, var_list: Any, tape: Any | None) -> tuple[Any, Any, list[Any]]:

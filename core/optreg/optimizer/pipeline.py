@@ -13,12 +13,15 @@ import pluggy
 
 from optreg.errors import InvalidConfig, InvalidHook, listing
 from optreg.hookspecs import PROJECT, StepHooks, hookimpl
-from optreg.optimizer.distribution import describe_value
-from optreg.optimizer.gradients import Pair, checked_pairs
+from optreg.optimizer.distribution import Pair, describe_value
+from optreg.optimizer.gradients import checked_pairs
 from optreg.registry import default_registry
 
 Step = Callable[[Sequence[Pair]], Sequence[Pair]]
 """A function over all pairs: an aggregator or a transformer."""
+
+Updated = tuple[Sequence[Any], Sequence[Pair]]
+"""Operations that updated variables, and the pairs that are left."""
 
 
 class AttachedStep:
@@ -86,9 +89,8 @@ class DirectPipeline:
         self.apply_dense = optimizer._apply_dense
         self.apply_sparse = optimizer._apply_sparse
 
-    def apply_updates(self, pairs: Sequence[Pair], apply_state: Any) -> tuple[Sequence[Any], Sequence[Pair]]:
-        """Take nothing: every pair goes to ``apply_dense`` or ``apply_sparse``."""
-        return (), pairs
+    def offer_updates(self, apply_state: Any) -> None:
+        """Return None: every pair goes to ``apply_dense`` or ``apply_sparse``."""
 
 
 class PluginPipeline:
@@ -146,21 +148,28 @@ class PluginPipeline:
 
         return self._chained("transform_gradients", chain, grads_and_vars=pairs)  # type: ignore[no-any-return]
 
-    def apply_updates(self, pairs: Sequence[Pair], apply_state: Any) -> tuple[Sequence[Any], Sequence[Pair]]:
-        """Offer all pairs to each implementation in order; return (operations, pairs that nobody took)."""
+    def offer_updates(self, apply_state: Any) -> Callable[[Sequence[Pair]], Updated] | None:
+        """Return a function from all pairs to (operations, pairs that nobody took); None if no plugin wants them."""
+        functions, _ = self._chains["apply_updates"]
+        return (lambda pairs: self._apply_updates(pairs, apply_state)) if functions else None
 
-        def chain(implementations: Sequence[Callable[..., Any]]) -> tuple[Sequence[Any], Sequence[Pair]]:
+    def _apply_updates(self, pairs: Sequence[Pair], apply_state: Any) -> Updated:
+        """Offer the pairs to each implementation in order, but for variables with a constraint, which follows later."""
+        free = [pair for pair in pairs if self._optimizer._constraint_of(pair[1]) is None]
+        bound = [pair for pair in pairs if self._optimizer._constraint_of(pair[1]) is not None]
+
+        def chain(implementations: Sequence[Callable[..., Any]]) -> Updated:
             operations: list[Any] = []
-            rest = pairs
+            rest: Sequence[Pair] = free
             for implementation in implementations:
                 result = implementation(optimizer=self._optimizer, grads_and_vars=rest, apply_state=apply_state)
                 if result is not None:
                     done, rest = result
                     operations.extend(done)
-            return operations, rest
+            return operations, [*rest, *bound]
 
         return self._chained(  # type: ignore[no-any-return]
-            "apply_updates", chain, grads_and_vars=pairs, apply_state=apply_state
+            "apply_updates", chain, grads_and_vars=free, apply_state=apply_state
         )
 
     def apply_dense(self, grad: Any, var: Any, apply_state: Any) -> Any:
