@@ -1,0 +1,1 @@
+"""The command line of optreg: arguments in, rendering and exit codes out."""

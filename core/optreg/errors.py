@@ -7,13 +7,15 @@ so that ``except ValueError`` in old code keeps working.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 
 class OptregError(Exception):
     """Root of every error that optreg raises on purpose."""
 
     # AutoGraph raises an error anew with the user's lines added, but keeps its type only if this is the constructor.
-    __init__ = Exception.__init__
+    if not TYPE_CHECKING:  # a type checker would take every error for Any
+        __init__ = Exception.__init__
 
 
 class UnknownOptimizer(OptregError, LookupError):

@@ -1,0 +1,220 @@
+"""The tables of ``optreg bench``. ``optreg.bench`` computed all of it; here it gets its words and units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from optreg_cli import rendering
+
+if TYPE_CHECKING:
+    from optreg.bench import Results, SpeedRow, Spread, State, TrainingRow
+
+_NOTHING = "-"
+_LEGEND = (
+    ("run", "eager: called directly; graph: inside one tf.function; keras jit: that compiled by XLA"),
+    ("step", "median of n samples"),
+    ("between", "95 % confidence interval of the median; with n below 6 only the least and the greatest sample"),
+    (
+        "time / optreg",
+        "time as a multiple of ours, 95 % bootstrap interval; ~ no difference seen, ? too few to tell",
+    ),
+    ("GB/s", "bytes that a step must move at least (gradient, variable and slots), divided by its time"),
+    ("state", "bytes of slots for each parameter"),
+    ("set-up", "creating state, tracing, compiling and the first step"),
+    ("harness", "a step that does nothing: what it costs to call one"),
+)
+
+
+def show(results: Results) -> None:
+    """Write machine, training table, one speed table for each layout and device, and notes to stdout."""
+    from optreg.bench import speed_rows, training_rows
+
+    _show_machine(results)
+    _show_training(results, training_rows(results))
+    rows = speed_rows(results)
+    for place in dict.fromkeys((row.entry.layout, row.entry.device) for row in rows):
+        _show_speed(place, [row for row in rows if (row.entry.layout, row.entry.device) == place])
+    if any(row.spread for row in rows):
+        _show_legend()
+    _show_state(rows)
+    _show_notes(results)
+
+
+def _show_machine(results: Results) -> None:
+    machine = results.machine
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    devices = ", ".join([*machine["devices"], *(f"no {kind}" for kind in machine["absent_devices"])])
+    processor = f"{machine['processor']}, {machine['usable_cores']} cores, Python {machine['python']}"
+    rendering.lines((processor, versions, f"devices: {devices}"), indent="")
+
+
+def _show_training(results: Results, rows: Sequence[TrainingRow]) -> None:
+    from optreg.bench import TARGET_ACCURACY
+
+    if not rows:
+        return
+    seeds, epochs = results.options["seeds"], results.options["epochs"]
+    rendering.heading(f"Training: handwritten digits, {epochs} epochs, {seeds} paired seeds")
+    target = f"steps to {TARGET_ACCURACY:.0%}"
+    columns = ("optimizer", "by", "accuracy %", "loss", "training loss", target, "ms/step", "losses")
+    rendering.table(columns, [_training_cells(row) for row in rows])
+    rendering.paragraph(
+        "Median [least .. greatest] over the seeds; behind the steps: seeds that reached the accuracy / seeds tried. "
+        "Accuracy and loss are of the fifth of the images that is held out; "
+        "the last column compares the loss of every step with that of optreg."
+    )
+    _show_hyperparameters(results)
+    unfinished = [run for run in results.training if run.state.name != "finished"]
+    _show_reasons((f"{run.optimizer} ({run.implementation})", run.state) for run in unfinished)
+
+
+def _training_cells(row: TrainingRow) -> tuple[str, ...]:
+    middle = _number(row.median_steps_to_target, digits=0)
+    return (
+        row.optimizer,
+        row.implementation,
+        _range(row.accuracy, scale=100, digits=1),
+        _range(row.loss, digits=3),
+        _range(row.train_loss, digits=3),
+        f"{middle} ({row.reached}/{row.started})",
+        _number(row.step_seconds, scale=1e3, digits=2),
+        _sameness(row.difference),
+    )
+
+
+def _sameness(difference: float | None) -> str:
+    if difference is None:
+        return _NOTHING
+    return "identical" if difference == 0 else f"within {difference:.0e}"
+
+
+def _show_hyperparameters(results: Results) -> None:
+    for subject in results.subjects:
+        if subject.implementation == "optreg":
+            settings = ", ".join(f"{name}={value!r}" for name, value in subject.hyperparameters.items())
+            rendering.paragraph(f"{subject.optimizer} ({subject.origin} {subject.version}): {settings}")
+
+
+def _show_speed(place: tuple[str, str], rows: Sequence[SpeedRow]) -> None:
+    from optreg.bench import LAYOUTS
+
+    name, device = place
+    about = f": {LAYOUTS[name]().description}" if name in LAYOUTS else ""
+    rendering.heading(f"Update step: {name} on {device}{about}")
+    measured = [row for row in rows if row.spread is not None]
+    if measured:
+        columns = (
+            "optimizer",
+            "run",
+            "by",
+            "step",
+            "between",
+            "time / optreg",
+            "Mparam/s",
+            "GB/s",
+            "state",
+            "set-up",
+            "n",
+        )
+        rendering.table(columns, [_speed_cells(row) for row in measured])
+    named = (
+        (f"{row.entry.optimizer} {row.entry.execution} {row.entry.implementation}", row.entry.state) for row in rows
+    )
+    _show_reasons((label, state) for label, state in named if state.name != "finished")
+
+
+def _speed_cells(row: SpeedRow) -> tuple[str, ...]:
+    entry, interval = row.entry, row.interval
+    between = _between(_time(interval.low), _time(interval.high)) if interval else _NOTHING
+    setup = sum(seconds or 0.0 for seconds in (entry.build, entry.trace, entry.first))
+    return (
+        entry.optimizer,
+        entry.execution,
+        entry.implementation,
+        _time(row.spread.median) if row.spread else _NOTHING,
+        between,
+        _comparison(row),
+        _number(row.parameters_per_second, scale=1e-6, digits=0),
+        _number(row.bytes_per_second, scale=1e-9, digits=1),
+        _number(row.state_bytes_per_parameter, digits=0, unit=" B"),
+        f"{setup:.1f} s",
+        str(len(entry.samples)),
+    )
+
+
+def _comparison(row: SpeedRow) -> str:
+    """Say how much of our time a peer takes, and whether the difference is more than noise."""
+    if row.ratio is None:
+        return _NOTHING
+    if row.ratio_interval is None:
+        return f"? {row.ratio:.2f}"
+    low, high = row.ratio_interval.low, row.ratio_interval.high
+    mark = "~" if low <= 1 <= high else " "
+    return f"{mark} {row.ratio:.2f} [{low:.2f} .. {high:.2f}]"
+
+
+def _show_legend() -> None:
+    rendering.heading("How to read the update step")
+    rendering.table(("column", "meaning"), _LEGEND)
+
+
+def _show_state(rows: Sequence[SpeedRow]) -> None:
+    """Say where measured state and card agree, and where not."""
+    differing = [row for row in rows if row.declared is False]
+    for row in differing:
+        slots = ", ".join(f"{slot.name} {slot.measured} (declared {slot.declared})" for slot in row.entry.slots)
+        where = f"{row.entry.optimizer} on {row.entry.layout}"
+        rendering.paragraph(f"{where} keeps other bytes of state than its card declares: {slots}")
+    wrong = {row.entry.optimizer for row in differing}
+    right = sorted({row.entry.optimizer for row in rows if row.declared} - wrong)
+    if right:
+        rendering.paragraph(f"The state measured is exactly what the card declares: {', '.join(right)}.")
+
+
+def _show_reasons(reasons: Iterable[tuple[str, State]]) -> None:
+    """Write one line for each reason, with everything that it holds for."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for label, state in reasons:
+        needs = f" (about {state.forecast:.0f} s)" if state.forecast else ""
+        grouped.setdefault((state.name, state.reason), []).append(label + needs)
+    for (name, reason), labels in grouped.items():
+        rendering.paragraph(f"{name}: {', '.join(dict.fromkeys(labels))}: {reason}")
+
+
+def _show_notes(results: Results) -> None:
+    if results.notes:
+        rendering.heading("Notes")
+        rendering.lines(results.notes)
+    if results.interrupted:
+        typer.echo()
+        rendering.paragraph("Interrupted: only what was measured until then is shown.", indent="")
+
+
+def _range(spread: Spread | None, *, digits: int, scale: float = 1.0) -> str:
+    if spread is None:
+        return _NOTHING
+    median, least, greatest = (
+        f"{scale * value:.{digits}f}" for value in (spread.median, spread.least, spread.greatest)
+    )
+    return f"{median} [{least} .. {greatest}]"
+
+
+def _number(value: float | None, *, digits: int, scale: float = 1.0, unit: str = "") -> str:
+    return _NOTHING if value is None else f"{scale * value:.{digits}f}{unit}"
+
+
+def _between(low: str, high: str) -> str:
+    """Return ``95.4 .. 112 ms``, with the unit once where both have the same."""
+    number, unit = low.split()
+    return f"{number} .. {high}" if high.endswith(f" {unit}") else f"{low} .. {high}"
+
+
+def _time(seconds: float) -> str:
+    """Return a duration with three digits and the unit that suits it."""
+    for unit, scale in (("s", 1.0), ("ms", 1e3)):
+        if seconds * scale >= 1:
+            return f"{seconds * scale:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} us"

@@ -1,0 +1,80 @@
+"""``optreg list``: what is installed, and in which state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from optreg_cli import rendering
+from optreg_cli.completion import complete_name
+from optreg_cli.exit_codes import NOTHING_MATCHED
+
+if TYPE_CHECKING:
+    from optreg.entries import Entry
+    from optreg.registry import Registry
+
+Patterns = Annotated[
+    list[str] | None,
+    typer.Argument(help="Names or wildcards such as 'ada*'; quote them for the shell.", autocompletion=complete_name),
+]
+Exclude = Annotated[list[str] | None, typer.Option(help="Leave out what fits this wildcard; may be repeated.")]
+StateWord = Annotated[str | None, typer.Option(help="Only this state: ready, broken, disabled, ambiguous, ...")]
+Capability = Annotated[str | None, typer.Option(help="Only optimizers that can do this: sparse, xla, bfloat16, ...")]
+DistributionName = Annotated[str | None, typer.Option(help="Only from distributions that fit this wildcard.")]
+Kind = Annotated[str, typer.Option(help="What to list: optimizer, transformer, aggregator or all.")]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON (schema optreg.list/1) instead of a table.")]
+
+
+def list_entries(  # noqa: PLR0913 - one argument for each option of the command
+    patterns: Patterns = None,
+    *,
+    exclude: Exclude = None,
+    state: StateWord = None,
+    capability: Capability = None,
+    distribution: DistributionName = None,
+    kind: Kind = "optimizer",
+    json: Json = False,
+) -> None:
+    """List the installed optimizers, with what each one does.
+
+    Broken, disabled and clashing ones are listed too, with the reason and the next step. Nothing of them is imported.
+    """
+    from optreg.registry import default_registry
+    from optreg.selection import Selection
+
+    registry = default_registry()
+    selection = Selection(tuple(patterns or ()), tuple(exclude or ()), distribution, state, capability)
+    entries = registry.entries(selection, kind=None if kind == "all" else kind)
+    if json:
+        rendering.write_json("optreg.list/1", {"entries": [_record(registry, entry) for entry in entries]})
+    elif entries:
+        rendering.table(("name", "state", "from", "about"), [_row(registry, entry) for entry in entries])
+    if not entries:
+        what = f" fits {', '.join(patterns)}" if patterns else " fits"
+        typer.echo(rendering.one_line(f"optreg: nothing installed{what}; 'optreg list' shows everything"), err=True)
+        raise typer.Exit(NOTHING_MATCHED)
+
+
+def _row(registry: Registry, entry: Entry) -> tuple[str, ...]:
+    about = entry.card.summary
+    if entry.reason:
+        about = f"{entry.reason}. Next: {entry.next_step}" if entry.next_step else entry.reason
+    return registry.display_name(entry), entry.state.value, entry.origin, about
+
+
+def _record(registry: Registry, entry: Entry) -> dict[str, Any]:
+    return {
+        "name": registry.display_name(entry),
+        "qualified_name": entry.qualified_name,
+        "kind": entry.kind,
+        "state": entry.state.value,
+        "reason": entry.reason,
+        "next_step": entry.next_step,
+        "distribution": entry.distribution,
+        "version": entry.version,
+        "target": entry.target,
+        "aliases": entry.aliases,
+        "summary": entry.card.summary,
+        "capabilities": sorted(entry.declared.capabilities) if entry.card.declared else [],
+    }

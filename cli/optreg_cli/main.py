@@ -1,0 +1,87 @@
+"""The application: which commands there are, and what becomes of errors."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from optreg_cli import exit_codes
+from optreg_cli.bench import bench
+from optreg_cli.info import info
+from optreg_cli.listing import list_entries
+from optreg_cli.startup import TextCommand, take_text_unconverted
+from optreg_cli.validate import validate
+
+
+class Shell(TyperGroup):
+    """Turns every error of a command into one line and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse as usual, without converting flags."""
+        take_text_unconverted(self.get_params(ctx))
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; errors of the command-line library itself pass, it reports them."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except KeyboardInterrupt:
+            raise typer.Exit(exit_codes.INTERRUPTED) from None
+        except Exception as error:
+            broken_pipe = isinstance(error, OSError) and error.errno == errno.EPIPE  # as in `optreg list | head -1`
+            if broken_pipe or hasattr(error, "exit_code"):
+                raise
+            raise typer.Exit(exit_codes.report(error)) from error
+
+
+app = typer.Typer(
+    name="optreg",
+    cls=Shell,
+    no_args_is_help=True,
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    epilog=exit_codes.MEANINGS,
+)
+app.command("list", cls=TextCommand, epilog=exit_codes.MEANINGS)(list_entries)
+app.command("info", cls=TextCommand, epilog=exit_codes.MEANINGS)(info)
+app.command("validate", cls=TextCommand, epilog=exit_codes.MEANINGS)(validate)
+app.command("bench", cls=TextCommand, epilog=exit_codes.MEANINGS)(bench)
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show versions and plugin distributions, and exit.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --version: write JSON (schema optreg.version/1).")] = False,
+) -> None:
+    """Optimizers for TensorFlow: find, inspect, validate and benchmark what is installed.
+
+    In Python: optreg.get_optimizer("adam", learning_rate=3e-4).
+    """
+    if version:
+        from optreg_cli.versions import show_versions
+
+        show_versions(as_json=json)
+        raise typer.Exit(exit_codes.FINE)
+    if ctx.invoked_subcommand is None or json:
+        raise typer.BadParameter("give a command, or --version; --json stands after the command", ctx=ctx)
+
+
+def run() -> None:
+    """Run the console script. Never returns: it ends the process with the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a symbol gets a question mark, not a UnicodeEncodeError.
+        getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
+    try:
+        app(prog_name="optreg")
+    except KeyboardInterrupt:
+        sys.exit(exit_codes.INTERRUPTED)

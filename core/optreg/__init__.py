@@ -1,0 +1,114 @@
+"""optreg: the home of optimizers for TensorFlow.
+
+Importing it imports neither TensorFlow nor Keras. What needs them (``Optimizer`` and the submodules ``optimizer``,
+``conformance`` and ``bench``) is loaded when first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from optreg import errors
+from optreg.errors import (
+    AmbiguousOptimizer,
+    HyperparameterTypeError,
+    IncompleteOptimizer,
+    InvalidConfig,
+    InvalidFilter,
+    InvalidGradients,
+    InvalidHook,
+    InvalidHyperparameter,
+    InvalidName,
+    InvalidState,
+    InvalidVariable,
+    MissingExtra,
+    NameTaken,
+    NotAnOptimizer,
+    OptregError,
+    UnknownHyperparameter,
+    UnknownOptimizer,
+    UnknownSlot,
+    UnusableOptimizer,
+    WrongContext,
+)
+
+if TYPE_CHECKING:
+    from optreg import bench, conformance, optimizer
+    from optreg.cards import Card, Paper, Slot
+    from optreg.default import get_optimizer, list_optimizers, optimizer_info, refresh, register, unregister
+    from optreg.hookspecs import hookimpl
+    from optreg.optimizer.contract import Optimizer
+
+    __version__: str
+
+__all__ = [
+    "AmbiguousOptimizer",
+    "Card",
+    "HyperparameterTypeError",
+    "IncompleteOptimizer",
+    "InvalidConfig",
+    "InvalidFilter",
+    "InvalidGradients",
+    "InvalidHook",
+    "InvalidHyperparameter",
+    "InvalidName",
+    "InvalidState",
+    "InvalidVariable",
+    "MissingExtra",
+    "NameTaken",
+    "NotAnOptimizer",
+    "Optimizer",
+    "OptregError",
+    "Paper",
+    "Slot",
+    "UnknownHyperparameter",
+    "UnknownOptimizer",
+    "UnknownSlot",
+    "UnusableOptimizer",
+    "WrongContext",
+    "__version__",
+    "bench",
+    "conformance",
+    "errors",
+    "get_optimizer",
+    "hookimpl",
+    "list_optimizers",
+    "optimizer",
+    "optimizer_info",
+    "refresh",
+    "register",
+    "unregister",
+]
+
+# Imported when first asked for: the first two bring dataclasses and pluggy, the last TensorFlow.
+_HOMES = {
+    **dict.fromkeys(("Card", "Paper", "Slot"), "optreg.cards"),
+    "hookimpl": "optreg.hookspecs",
+    **dict.fromkeys(
+        ("get_optimizer", "list_optimizers", "optimizer_info", "refresh", "register", "unregister"), "optreg.default"
+    ),
+    "Optimizer": "optreg.optimizer.contract",
+}
+_SUBMODULES = ("bench", "conformance", "optimizer")
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used."""
+    import importlib  # noqa: PLC0415 - nothing but lazy names needs it
+
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name in _SUBMODULES:
+        value = importlib.import_module(f"optreg.{name}")
+    elif name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - slow to import
+
+        value = version("optreg")
+    else:
+        raise AttributeError(f"module 'optreg' has no attribute {name!r}.{errors.suggestion(name, __all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

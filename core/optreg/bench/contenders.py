@@ -1,0 +1,97 @@
+"""From the names a user gave to the things that are measured: our optimizer and its peers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optreg.bench.peers import Library, PeerUnavailable, find_library, find_peer
+from optreg.bench.results import State
+from optreg.bench.results import Subject as Provenance
+from optreg.bench.selection import Choice
+from optreg.bench.subjects import LegacyContract, Subject
+from optreg.cards import OptimizerCard
+from optreg.default import get_optimizer, optimizer_info
+from optreg.errors import OptregError, UnusableOptimizer
+
+OURS = "optreg"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One implementation of one chosen optimizer.
+
+    ``broken`` says why it cannot be made; ``make`` is then not to be called.
+    """
+
+    optimizer: str
+    implementation: str
+    make: Callable[[], Subject]
+    provenance: Provenance
+    card: OptimizerCard | None = None
+    broken: State | None = None
+
+
+def contenders(choice: Choice, libraries: Sequence[Library]) -> tuple[list[Contender], list[str]]:
+    """Return our optimizer and its peers, and a note for each peer that is not there.
+
+    Raises:
+        OptregError: The name is unknown, or a hyperparameter wrong: the user's mistake, told before anything runs.
+    """
+    try:
+        optimizer = get_optimizer(choice.name, **choice.hyperparameters)
+        config = dict(optimizer.get_config())
+    except UnusableOptimizer as error:
+        return [_broken(choice, error)], []
+    except OptregError:
+        raise
+    except Exception as error:  # a plugin's constructor may raise anything, and becomes a row
+        return [_broken(choice, error)], []
+    peers = [_peer(choice, library, type(optimizer).__name__, config) for library in libraries]
+    found = [peer for peer in peers if isinstance(peer, Contender)]
+    return [_ours(choice, config), *found], [peer for peer in peers if isinstance(peer, str)]
+
+
+def _ours(choice: Choice, config: Mapping[str, Any]) -> Contender:
+    info = optimizer_info(choice.name)
+    provenance = Provenance(choice.label, OURS, str(info.distribution), str(info.version), _shown(config))
+    return Contender(choice.label, OURS, lambda: _make(choice), provenance, info.card)
+
+
+def _make(choice: Choice) -> Subject:
+    return LegacyContract(get_optimizer(choice.name, **choice.hyperparameters))
+
+
+def _peer(choice: Choice, library: Library, class_name: str, config: Mapping[str, Any]) -> Contender | str:
+    """Return the peer, or the note that says why there is none."""
+    try:
+        peer = find_peer(library, class_name, config)
+    except PeerUnavailable as error:
+        return str(error)
+    provenance = Provenance(
+        choice.label, library.name, library.distribution, peer.version, dict(peer.hyperparameters), peer.notes
+    )
+    return Contender(choice.label, library.name, peer.make, provenance)
+
+
+def _broken(choice: Choice, error: Exception) -> Contender:
+    provenance = Provenance(choice.label, OURS, "", "", dict(choice.hyperparameters))
+
+    def refuse() -> Subject:
+        raise error
+
+    return Contender(choice.label, OURS, refuse, provenance, broken=State.failed(error))
+
+
+def _shown(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key != "name"}
+
+
+def libraries_named(names: Sequence[str]) -> tuple[Library, ...]:
+    """Return the libraries of ``--against``, each once.
+
+    Raises:
+        UnknownPeer: There is no such library.
+    """
+    return tuple({name: find_library(name) for name in names}.values())

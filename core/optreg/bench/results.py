@@ -1,0 +1,176 @@
+"""What a benchmark leaves behind: every raw sample, where it was taken, and how each entry ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SCHEMA = "optreg.bench/1"
+
+StateName = Literal["finished", "diverged", "failed", "skipped"]
+_REASON_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class State:
+    """How an entry ended, and why when it did not finish.
+
+    ``forecast`` is how many seconds something skipped would have taken, where that is the reason.
+    """
+
+    name: StateName = "finished"
+    reason: str = ""
+    forecast: float | None = None
+
+    @classmethod
+    def failed(cls, error: BaseException) -> State:
+        """Return the state of an entry that raised, with the first line of the error."""
+        lines = str(error).strip().splitlines()
+        first = lines[0][:_REASON_LENGTH] if lines else ""
+        return cls("failed", f"{type(error).__name__}: {first}" if first else type(error).__name__)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One timed sample.
+
+    ``round`` is -1 for a warm-up; ``position`` is the place in the random order of the round; ``seconds`` are for one
+    step, the mean over ``steps`` steps.
+    """
+
+    round: int
+    position: int
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SlotBytes:
+    """Bytes that one slot takes over all variables; ``declared`` is None where the card says nothing of the slot."""
+
+    name: str
+    measured: int
+    declared: int | None = None
+
+
+@dataclass(eq=False)  # an entry is itself, whatever it holds so far
+class SpeedEntry:
+    """The update step of one optimizer by one implementation on one layout, device and kind of execution.
+
+    ``implementation`` is ``optreg``, a peer such as ``keras``, or ``harness``: a step that does nothing,
+    of the optimizer ``-``.
+    Seconds: ``build`` creates all state, ``trace`` turns the step into a graph, ``first`` is the first step
+    with whatever is compiled in it. ``traces`` counts how often Python ran to make the graph; more than 1 is a retrace.
+    ``declares`` tells whether there is a card to compare the slots with.
+    ``traffic`` is the least number of bytes that a step must move.
+    """
+
+    optimizer: str
+    implementation: str
+    execution: str
+    layout: str
+    device: str
+    parameters: int = 0
+    tensors: int = 0
+    state: State = field(default_factory=State)
+    build: float | None = None
+    trace: float | None = None
+    first: float | None = None
+    traces: int = 0
+    declares: bool = False
+    slots: list[SlotBytes] = field(default_factory=list)
+    traffic: int = 0
+    warm_ups: list[Sample] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> list[float]:
+        """Seconds a step, one value for each sample."""
+        return [sample.seconds for sample in self.samples]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Loss and accuracy on the held-out part after ``step`` steps."""
+
+    step: int
+    loss: float
+    accuracy: float
+
+
+@dataclass
+class TrainingRun:
+    """One optimizer, by one implementation, trained on one task from one seed.
+
+    ``losses`` holds the loss of the batch at every step; ``seconds`` counts training without evaluation.
+    """
+
+    optimizer: str
+    implementation: str
+    task: str
+    device: str
+    seed: int
+    state: State = field(default_factory=State)
+    losses: list[float] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    train_loss: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Provenance of a measured optimizer: where it comes from, and the hyperparameters it ran with."""
+
+    optimizer: str
+    implementation: str
+    origin: str
+    version: str
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Results:
+    """Everything one run of the benchmark found.
+
+    ``summary`` is filled by ``optreg.bench.summary`` when the run ends; the rest is raw.
+    """
+
+    started: str
+    argv: list[str] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    subjects: list[Subject] = field(default_factory=list)
+    training: list[TrainingRun] = field(default_factory=list)
+    speed: list[SpeedEntry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    finished: str = ""
+    interrupted: bool = False
+    schema: str = SCHEMA
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the results as JSON types; numbers that are not finite become None, since JSON has none."""
+        plain: dict[str, Any] = json_ready(dataclasses.asdict(self))
+        return {"schema": plain.pop("schema")} | plain
+
+    @property
+    def unusable(self) -> list[str]:
+        """Labels of optimizers of this registry that raised instead of running."""
+        entries: list[TrainingRun | SpeedEntry] = [*self.training, *self.speed]
+        broken = {it.optimizer for it in entries if it.implementation == "optreg" and it.state.name == "failed"}
+        return sorted(broken)
+
+
+def json_ready(value: Any) -> Any:
+    """Return the value as JSON types: what is not finite as None, what JSON does not know as its ``repr``."""
+    if isinstance(value, dict):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_ready(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    return repr(value)

@@ -1,0 +1,263 @@
+"""One run of the benchmark, from names to results."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from optreg.bench.contenders import Contender, contenders, libraries_named
+from optreg.bench.forecast import Forecast
+from optreg.bench.layouts import DEFAULT_LAYOUTS, Layout, find_layout
+from optreg.bench.machine import (
+    Device,
+    absent_kinds,
+    available_memory,
+    describe_machine,
+    select_devices,
+    stolen_seconds,
+)
+from optreg.bench.plan import TRAINING_SHARE, Group, admit, slice_of, turn_away
+from optreg.bench.progress import Clock, Observer
+from optreg.bench.results import Results, SpeedEntry, State, TrainingRun
+from optreg.bench.results import Subject as Provenance
+from optreg.bench.selection import select
+from optreg.bench.speed import Idle, Stand, make_gradients, measure_group
+from optreg.bench.tasks import digits, require_bench_extra
+from optreg.bench.timing import Effort, Sampler
+from optreg.bench.training import train
+from optreg.errors import InvalidFilter, listing, suggestion
+
+MODES = ("speed", "training")
+EXECUTIONS = ("eager", "graph")
+HARNESS = "-"
+_FIRST_RUN_SECONDS = 1.0  # of a training run, before one has been made
+_TRACING_SECONDS = 0.3
+_COPIES = 5  # of all parameters, at most: variable, two slots, temporaries of an unfused step
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run measures, and how long it may take.
+
+    Args:
+        layouts: Names of parameter layouts, or layouts of your own.
+        modes: ``speed``, ``training`` or both.
+        executions: ``eager``, ``graph`` or both.
+        against: Libraries whose optimizer of the same name is measured too: ``tf_keras``, ``keras``.
+        devices: Such as ``cpu`` or ``gpu:0``; the first of each kind that TensorFlow sees by default.
+        seeds: Training runs of each optimizer, from paired seeds 0, 1, ...
+        epochs: Passes over the training data.
+        budget: Seconds for everything; what does not fit is marked as skipped.
+        effort: How much is sampled in speed mode.
+    """
+
+    layouts: Sequence[str | Layout] = DEFAULT_LAYOUTS
+    modes: Sequence[str] = MODES
+    executions: Sequence[str] = EXECUTIONS
+    against: Sequence[str] = ()
+    devices: Sequence[str] = ()
+    seeds: int = 5
+    epochs: int = 10
+    budget: float = 100.0
+    effort: Effort = field(default_factory=Effort)
+
+
+def run(
+    names: Sequence[str] = (),
+    options: Options | None = None,
+    *,
+    observer: Observer | None = None,
+    argv: Sequence[str] = (),
+) -> Results:
+    """Measure the named optimizers, or all that are ready, and return everything found.
+
+    ``KeyboardInterrupt`` ends the run early: what was measured until then is returned, marked ``interrupted``.
+    An optimizer that raises or diverges becomes an entry with that state.
+
+    Args:
+        names: Names, patterns, or names with hyperparameters such as ``"sgd[momentum=0.9]"``.
+        options: What to measure.
+        observer: Called with a ``Progress`` now and then.
+        argv: Command line to record in the results.
+
+    Raises:
+        MissingExtra: scikit-learn or scipy is missing.
+        UnknownOptimizer, UnknownLayout, UnknownPeer, UnknownDevice, InvalidFilter: A name that does not exist.
+        UnknownHyperparameter, InvalidHyperparameter: A hyperparameter in brackets is wrong.
+    """
+    options = options or Options()
+    clock = Clock(options.budget, observer)
+    require_bench_extra("scipy", *(["sklearn"] if "training" in options.modes else []))
+    _check_words(options.modes, MODES, "mode")
+    _check_words(options.executions, EXECUTIONS, "execution")
+    layouts = [find_layout(layout) for layout in options.layouts]
+    devices, choices = select_devices(options.devices), select(names)
+    libraries = libraries_named(options.against)
+    results = Results(started=_now(), argv=list(argv), options=asdict(options), machine=describe_machine())
+    stolen = stolen_seconds()
+    try:
+        clock.tell("preparing")
+        field = []
+        for choice in choices:
+            found, notes = contenders(choice, libraries)
+            field += found
+            results.notes += notes
+        results.subjects = [contender.provenance for contender in field]
+        results.notes += [note for contender in field for note in contender.provenance.notes]
+        _Run(options, results, clock, field).everything(layouts, devices)
+    except KeyboardInterrupt:
+        results.interrupted = True
+    _finish(results, stolen)
+    return results
+
+
+class _Run:
+    """The state of one run: its options, clock, contenders and the results it fills."""
+
+    def __init__(self, options: Options, results: Results, clock: Clock, field: Sequence[Contender]) -> None:
+        self.options = options
+        self.results = results
+        self.clock = clock
+        self.field = field
+        self.forecast = Forecast()
+        clock.ahead = self._ahead
+
+    def everything(self, layouts: Sequence[Layout], devices: Sequence[Device]) -> None:
+        """Plan all entries, so that even an interrupted run lists them; then measure."""
+        speed = "speed" in self.options.modes
+        groups = [self._group(layout, device) for device in devices for layout in layouts] if speed else []
+        flat = [item for listed in groups for item in listed]
+        self.results.speed = [entry for group, _, _ in flat for entry in group.entries]
+        if "training" in self.options.modes:
+            self._training(devices[-1].name, share=TRAINING_SHARE if speed else 1.0)
+        while flat:
+            self._measure([group for group, _, _ in flat], *flat.pop(0))
+
+    def _ahead(self) -> float:
+        """Forecast the seconds that everything not yet begun will take."""
+        done = [run.seconds for run in self.results.training if run.losses]
+        waiting = [run for run in self.results.training if not run.losses and run.state.name == "finished"]
+        each = _FIRST_RUN_SECONDS if not done else _TRACING_SECONDS + sum(done) / len(done)
+        unmeasured = [it for it in self.results.speed if not it.samples and it.state.name == "finished"]
+        steps = sum(self.forecast.likely_seconds(entry, self.options.effort) for entry in unmeasured)
+        return each * len(waiting) + steps
+
+    def _training(self, device: str, *, share: float) -> None:
+        """Train seed by seed, so that running out of time leaves all optimizers with the same seeds."""
+        self.results.training = [
+            TrainingRun(contender.optimizer, contender.implementation, "digits", device, seed)
+            for seed in range(self.options.seeds)
+            for contender in self.field
+        ]
+        until = self.clock.started + share * self.options.budget
+        longest = 0.0
+        for seed in range(self.options.seeds):
+            runs = [run for run in self.results.training if run.seed == seed]
+            begun = self.clock.now
+            if begun + longest > until:
+                for run in runs:
+                    run.state = State("skipped", f"no time for seed {seed + 1}; raise --budget")
+            else:
+                self._train_seed(runs, until=until + share * self.options.budget)
+            longest = max(longest, self.clock.now - begun)
+
+    def _train_seed(self, runs: Sequence[TrainingRun], *, until: float) -> None:
+        task = digits(runs[0].seed, epochs=self.options.epochs)
+        for contender, run in zip(self.field, runs, strict=True):
+            seed = f"seed {run.seed + 1} of {self.options.seeds}"
+            self.clock.tell(f"training {run.optimizer} ({run.implementation}), {seed}")
+            if contender.broken:
+                run.state = contender.broken
+            else:
+                train(contender.make, task, run, until=until, observe=self.clock.tell)
+
+    def _group(self, layout: Layout, device: Device) -> list[tuple[Group, Layout, list[Contender]]]:
+        """Return one group for each optimizer, ours and its peers; the first also holds the harness."""
+        groups: list[tuple[Group, Layout, list[Contender]]] = []
+        for label in dict.fromkeys(contender.optimizer for contender in self.field):
+            rivals = [contender for contender in self.field if contender.optimizer == label]
+            everyone = rivals if groups else [_harness(), *rivals]
+            entries = [
+                SpeedEntry(
+                    contender.optimizer, name, execution, layout.name, device.name, layout.parameters, layout.tensors
+                )
+                for execution in self.options.executions
+                for contender in everyone
+                for name in _implementations(contender, execution)
+            ]
+            groups.append((Group(tuple(entries)), layout, everyone))
+        return groups
+
+    def _measure(self, ahead: list[Group], group: Group, layout: Layout, everyone: list[Contender]) -> None:
+        self.clock.tell(f"{layout.name}: {everyone[-1].optimizer} on {group.entries[0].device}")
+        if not self._fits_in_memory(group, layout, everyone):
+            return
+        admitted = admit(ahead, self.clock.left, self.forecast)
+        seconds = slice_of(group, ahead, self.clock.left, self.forecast)
+        turn_away(group, admitted, self.forecast, self.options.budget)
+        until = self.clock.now + seconds
+        stands = _stands(group, layout, everyone)
+        measure_group(stands, Sampler(self.options.effort, self.clock.tell), until=until)
+        self.forecast.learn(group.entries)
+
+    def _fits_in_memory(self, group: Group, layout: Layout, everyone: list[Contender]) -> bool:
+        """Skip the group, rather than the machine, when its subjects together would not fit."""
+        needed = 4 * layout.parameters * (1 + _COPIES * len(everyone))
+        free = available_memory()
+        if free is None or needed < free or not group.entries[0].device.startswith("cpu"):
+            return True
+        reason = f"needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+        for entry in group.entries:
+            entry.state = State("skipped", reason)
+        return False
+
+
+def _stands(group: Group, layout: Layout, everyone: list[Contender]) -> list[tuple[SpeedEntry, Stand]]:
+    """Return a stand for each entry that shall run; entries of one contender share theirs."""
+    waiting = [entry for entry in group.entries if entry.state.name == "finished"]
+    gradients = make_gradients(layout) if waiting else []
+    stands = {contender.implementation: Stand(contender, layout, gradients) for contender in everyone}
+    return [(entry, stands[entry.implementation.removesuffix(" jit")]) for entry in waiting]
+
+
+def _implementations(contender: Contender, execution: str) -> list[str]:
+    """Return the rows of a contender: Keras 3 is also shown in its best form, compiled by XLA."""
+    name = contender.implementation
+    return [name, f"{name} jit"] if name == "keras" and execution == "graph" else [name]
+
+
+def _harness() -> Contender:
+    return Contender(HARNESS, "harness", Idle, Provenance(HARNESS, "harness", "", ""))
+
+
+def _finish(results: Results, stolen: float | None) -> None:
+    """Give every entry that was not reached its state, and note what disturbed the run."""
+    for entry in results.speed:
+        if entry.state.name == "finished" and not entry.samples:
+            entry.state = State("skipped", "interrupted" if results.interrupted else "not measured")
+    for run in results.training:
+        if run.state.name == "finished" and run.train_loss is None:
+            run.state = State("skipped", "interrupted")
+    absent = absent_kinds()
+    if absent:
+        results.notes.append(f"TensorFlow sees no {' and no '.join(absent)} here; nothing was measured there")
+    measured = {entry.device for entry in results.speed} | {run.device for run in results.training}
+    others = [name for name in results.machine["devices"] if name not in measured]
+    if measured and others:
+        results.notes.append(f"not measured: {', '.join(others)}; --device names them")
+    now = stolen_seconds()
+    if stolen is not None and now is not None:
+        results.machine["stolen_seconds"] = now - stolen
+    results.notes = list(dict.fromkeys(results.notes))
+    results.finished = _now()
+
+
+def _check_words(words: Sequence[str], allowed: Sequence[str], kind: str) -> None:
+    for word in words:
+        if word not in allowed:
+            raise InvalidFilter(f"unknown {kind} {word!r}; allowed: {listing(allowed)}.{suggestion(word, allowed)}")
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

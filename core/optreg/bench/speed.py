@@ -1,0 +1,202 @@
+"""Measuring the update step alone: one group of contestants on one layout and device."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from optreg.bench.contenders import Contender
+from optreg.bench.declared import compare_state
+from optreg.bench.layouts import Layout
+from optreg.bench.plan import is_peer
+from optreg.bench.results import SpeedEntry, State
+from optreg.bench.subjects import Subject
+from optreg.bench.timing import Contestant, Sampler
+from optreg.bench.traffic import dense_floor, sparse_floor
+
+_FLOAT_BYTES = 4
+_DISTINCT = 3 / 4  # part of a sparse gradient's rows that are distinct; the rest repeats them
+
+
+@dataclass
+class Stand:
+    """One contender set up on a layout: its subject, built once and shared by eager, graph and jit."""
+
+    contender: Contender
+    layout: Layout
+    gradients: Sequence[Any]
+    subject: Subject | None = None
+    build_seconds: float = 0.0
+    traces: int = 0
+    _function: Any = field(default=None)
+
+    def build(self) -> Subject:
+        """Make the subject with its variables and state, once."""
+        if self.subject is None:
+            values = [tf.random.stateless_normal(shape, (7, number)) for number, shape in enumerate(self.layout.shapes)]
+            start = time.perf_counter()
+            self.subject = self.contender.make()
+            self.subject.build(values)
+            self.build_seconds = time.perf_counter() - start
+        return self.subject
+
+    def eager_step(self) -> None:
+        """Make one step as a loop without ``tf.function`` does."""
+        self.build().step(self.gradients)
+
+    def traced(self) -> Any:
+        """Return the step as a ``tf.function`` that closes over variables and gradients, traced once.
+
+        AutoGraph is off: no optimizer needs it, and with it tracing takes about half as long again.
+        """
+        if self._function is None:
+            self._function = tf.function(self._traced_step, autograph=False)
+            self._function.get_concrete_function()
+        return self._function
+
+    def compiled(self) -> Any:
+        """Return the step compiled by XLA, from the same trace."""
+        concrete = self.traced().get_concrete_function()
+        return tf.function(concrete, autograph=False, jit_compile=True)
+
+    def _traced_step(self) -> None:
+        self.traces += 1
+        self.eager_step()
+
+
+class Idle:
+    """A subject that does nothing with variables and gradients: what it costs is the harness, not the optimizer."""
+
+    def __init__(self) -> None:
+        self.variables: Sequence[tf.Variable] = ()
+
+    def build(self, values: Sequence[Any]) -> None:
+        """Create the variables."""
+        self.variables = [tf.Variable(value) for value in values]
+
+    def step(self, gradients: Sequence[Any]) -> None:
+        """Touch every handle and gradient, so that a graph takes all of them as inputs, as every real step does."""
+        for gradient, variable in zip(gradients, self.variables, strict=True):
+            _ = variable.handle
+            if not tf.executing_eagerly():
+                tf.nest.map_structure(tf.identity, gradient, expand_composites=True)
+
+    def state(self) -> Sequence[Any]:
+        """Return nothing: there is no state."""
+        return ()
+
+
+def make_gradients(layout: Layout, seed: int = 0) -> list[Any]:
+    """Return one gradient for each variable, normal with deviation 0.01; far from denormal numbers, which are slow."""
+    if layout.gradient_rows:
+        return [_sparse_gradient(shape, layout.gradient_rows, seed) for shape in layout.shapes]
+    return [0.01 * tf.random.stateless_normal(shape, (seed, number)) for number, shape in enumerate(layout.shapes)]
+
+
+def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, *, until: float) -> None:
+    """Set up every entry, then sample all of them in interleaved rounds until ``until``.
+
+    What an optimizer raises becomes the state of its entry. All entries must be on one device.
+    """
+    if not stands:
+        return
+    with tf.device(stands[0][0].device):
+        contestants = []
+        for entry, stand in sorted(stands, key=lambda it: _turn(it[0])):
+            if is_peer(entry) and sampler.clock() > until:
+                entry.state = State("skipped", "out of time: setting up the others took longer than forecast")
+                continue
+            contestant = _set_up(entry, stand)
+            contestants += [contestant] if contestant else []
+            sampler.observe()
+        sampler.run(contestants, until)
+        for entry, stand in stands:
+            entry.traces = stand.traces if entry.execution == "graph" else 0  # a second one is a retrace while sampling
+            _check_finite(entry, stand)
+    gc.collect()
+
+
+def _turn(entry: SpeedEntry) -> tuple[bool, bool]:
+    """Order of setting up: ours before peers, and what has to be compiled last."""
+    return is_peer(entry), _is_compiled(entry)
+
+
+def _is_compiled(entry: SpeedEntry) -> bool:
+    return entry.implementation.endswith(" jit")
+
+
+def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
+    """Build, trace and make the first step, each timed apart."""
+    try:
+        subject = stand.build()
+        entry.build = stand.build_seconds
+        _describe_state(entry, stand, subject)
+        start = time.perf_counter()
+        step = _step_of(entry, stand)
+        entry.trace = time.perf_counter() - start if entry.execution == "graph" else None
+        start = time.perf_counter()
+        step()
+        _wait()
+        entry.first = time.perf_counter() - start
+        entry.traces = stand.traces
+    except Exception as error:  # an optimizer may raise anything, and must not end the run
+        entry.state = State.failed(error)
+        return None
+    return Contestant(entry, step, _wait)
+
+
+def _step_of(entry: SpeedEntry, stand: Stand) -> Callable[[], object]:
+    if entry.execution == "eager":
+        return stand.eager_step
+    function: Callable[[], object] = stand.compiled() if _is_compiled(entry) else stand.traced()
+    return function
+
+
+def _wait() -> None:
+    tf.test.experimental.sync_devices()
+
+
+def _describe_state(entry: SpeedEntry, stand: Stand, subject: Subject) -> None:
+    if entry.implementation == "harness":
+        return
+    hyperparameters, card = stand.contender.provenance.hyperparameters, stand.contender.card
+    entry.declares = card is not None and card.declared is not None
+    entry.slots = compare_state(subject.state(), subject.variables, card=card, hyperparameters=hyperparameters)
+    entry.traffic = floor_of(stand.layout, sum(slot.measured for slot in entry.slots))
+
+
+def floor_of(layout: Layout, slot_bytes: int) -> int:
+    """Return the traffic floor of the layout for slots that take so many bytes in all."""
+    if not layout.gradient_rows:
+        return dense_floor(layout.parameters * _FLOAT_BYTES, slot_bytes)
+    rows = sum(shape[0] for shape in layout.shapes)
+    gradient_rows = layout.gradient_rows * layout.tensors
+    return sparse_floor(
+        gradient_rows=gradient_rows,
+        distinct_rows=int(gradient_rows * _DISTINCT),
+        row_bytes=layout.parameters * _FLOAT_BYTES // rows,
+        row_slot_bytes=slot_bytes // rows,
+    )
+
+
+def _sparse_gradient(shape: tuple[int, ...], rows: int, seed: int) -> tf.IndexedSlices:
+    random = np.random.default_rng(seed)
+    distinct = random.choice(shape[0], size=int(rows * _DISTINCT), replace=False)
+    indices = random.permutation(np.resize(distinct, rows))
+    values = 0.01 * tf.random.stateless_normal((rows, *shape[1:]), (seed, 0))
+    return tf.IndexedSlices(values, tf.constant(indices, tf.int64), tf.constant(shape, tf.int64))
+
+
+def _check_finite(entry: SpeedEntry, stand: Stand) -> None:
+    """Mark an entry whose variables stopped being numbers: its time is not that of a working step."""
+    if entry.state.name != "finished" or stand.subject is None:
+        return
+    sums = [float(tf.reduce_sum(variable)) for variable in stand.subject.variables]
+    if not all(np.isfinite(sums)):
+        entry.state = State("diverged", "the variables are no longer finite after the measured steps")

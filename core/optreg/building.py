@@ -1,0 +1,88 @@
+"""From whatever a user calls an optimizer to an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from optreg.configs import Description, describe
+from optreg.errors import InvalidConfig, NotAnOptimizer, listing
+from optreg.keras_configs import without_unused_options
+from optreg.loading import is_optimizer, library_of, not_an_optimizer
+from optreg.signatures import accepted_by, check_arguments
+
+if TYPE_CHECKING:
+    from optreg.optimizer.contract import Optimizer
+
+
+class ClassFinder(Protocol):
+    """Leads from names to classes; the registry is one."""
+
+    def get_class(self, name: str, kind: str = "optimizer") -> Callable[..., Any]:
+        """Return the class for a name or ``module:Class``."""
+
+    def get_class_of_keras(self, class_name: str) -> Callable[..., Any]:
+        """Return the class for a class name as Keras writes it."""
+
+
+def build_optimizer(finder: ClassFinder, optimizer: Any, hyperparameters: Mapping[str, Any]) -> Optimizer:
+    """Return an instance for a name, ``module:Class``, configuration, class or instance.
+
+    Raises:
+        NotAnOptimizer: It is none of these.
+        UnknownHyperparameter: The class has no such hyperparameter.
+        InvalidConfig: The configuration cannot be read, or an instance came with hyperparameters.
+    """
+    if isinstance(optimizer, str):
+        return _construct(finder.get_class(optimizer), hyperparameters)
+    if isinstance(optimizer, Mapping):
+        return _from_config(finder, describe(optimizer), hyperparameters)
+    if isinstance(optimizer, type):
+        return _construct(_checked_class(optimizer), hyperparameters)
+    if not is_optimizer(type(optimizer)):
+        raise _not_an_optimizer(optimizer)
+    if hyperparameters:
+        raise InvalidConfig(
+            f"{type(optimizer).__name__} is built already and cannot take {listing(hyperparameters)}. "
+            f"Assign them (optimizer.{next(iter(hyperparameters))} = ...), or pass the name or the class"
+        )
+    return cast("Optimizer", optimizer)
+
+
+def _construct(cls: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> Optimizer:
+    check_arguments(cls, hyperparameters)
+    return cast("Optimizer", cls(**hyperparameters))
+
+
+def _from_config(finder: ClassFinder, description: Description, hyperparameters: Mapping[str, Any]) -> Optimizer:
+    """Build from a configuration; hyperparameters given beside it win."""
+    name = description.identifier
+    find = finder.get_class_of_keras if description.by_class else finder.get_class
+    cls: Any = find(name)
+    accepted = accepted_by(cls)
+    config = without_unused_options(description.config, accepted.names, label=cls.__name__)
+    config |= hyperparameters
+    check_arguments(cls, config)
+    return cast("Optimizer", cls.from_config(config))
+
+
+def _checked_class(cls: type) -> type:
+    problem = not_an_optimizer(cls)
+    if problem:
+        raise NotAnOptimizer(f"The class {cls.__qualname__} {problem}.{_way_out(cls)}")
+    return cls
+
+
+def _not_an_optimizer(given: object) -> NotAnOptimizer:
+    forms = "a name such as 'adam', 'module:Class', a configuration, or a class or instance of optreg.Optimizer"
+    library = library_of(type(given))
+    if library:
+        kind = f"an object of {library} ({type(given).__qualname__})"
+        return NotAnOptimizer(f"Received {kind}, which is not an optimizer of optreg.{_way_out(type(given))}")
+    return NotAnOptimizer(f"An optimizer is given by {forms}; received {given!r}")
+
+
+def _way_out(cls: type) -> str:
+    if library_of(cls):
+        return f' Write optreg.get_optimizer("{cls.__name__.lower()}", ...) instead'
+    return " Make it derive from optreg.Optimizer"

@@ -1,0 +1,147 @@
+"""Entry points to records, nothing imported.
+
+The result depends on what is installed and on the user's policy, never on the order of the path or of installation.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from optreg.distributions import Distribution, EntryPoint, distributions, normalise
+from optreg.entries import BUILT_IN, GROUPS, SESSION, Entry, State, fold
+from optreg.policy import Policy
+
+GROUP_PREFIX = "optreg."
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Index:
+    """All entries, settled: each with the state that metadata and policy give it.
+
+    Args:
+        entries: Sorted by name, then distribution, then kind.
+        winners: (kind, short name) to the entry that answers to it.
+        policy: The user's decisions the index was settled with.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    winners: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+
+    def named(self, kind: str, name: str) -> list[Entry]:
+        """Return every entry of that kind and folded name, of whatever state."""
+        return [entry for entry in self.entries if entry.kind == kind and entry.name == name]
+
+    def of(self, kind: str, distribution: str, name: str) -> Entry | None:
+        """Return the entry with that qualified name."""
+        wanted = normalise(distribution)
+        return next((entry for entry in self.named(kind, name) if entry.distribution == wanted), None)
+
+    def of_target(self, target: str) -> Entry | None:
+        """Return the entry that names ``module:Class``; the one that answers to a short name first."""
+        return next((e for e in (*self.winners.values(), *self.entries) if e.target == target), None)
+
+    def aliased(self, kind: str, alias: str) -> list[Entry]:
+        """Return the usable entries that answer to an alias. Reads the cards of that kind, once."""
+        return self._aliases.get((kind, alias), [])
+
+    @cached_property
+    def _aliases(self) -> dict[tuple[str, str], list[Entry]]:
+        found: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+        for entry in self.entries:
+            if entry.state.usable:
+                for alias in entry.aliases:
+                    found[entry.kind, alias].append(entry)
+        return found
+
+
+def discover(path: Sequence[str] | None = None, *, policy: Policy) -> tuple[Entry, ...]:
+    """Read the metadata on the path (``sys.path`` by default) into entries; ``settle`` makes an index of them."""
+    found = distributions(sys.path if path is None else path, group_prefix=GROUP_PREFIX)
+    return tuple(entry for distribution in found for entry in _entries(distribution, policy))
+
+
+def is_target(text: str) -> bool:
+    """Whether a text has the form ``module:Class``, dotted names on both sides."""
+    parts = text.split(":")
+    return len(parts) == 2 and all(word.isidentifier() for part in parts for word in part.split("."))  # noqa: PLR2004
+
+
+def settle(entries: Iterable[Entry], policy: Policy) -> Index:
+    """Decide who answers to each short name, and mark the others ambiguous or shadowed."""
+    rivals: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in sorted(entries, key=lambda entry: (entry.name, entry.distribution, entry.kind)):
+        rivals[entry.kind, entry.name].append(entry)
+    settled: list[Entry] = []
+    winners: dict[tuple[str, str], Entry] = {}
+    for key, group in rivals.items():
+        candidates = _candidates(group)
+        winner = policy.winner(key[1], candidates) if candidates else None
+        if winner:
+            winners[key] = winner
+        settled += [_placed(entry, winner, candidates) for entry in group]
+    ordered = sorted(settled, key=lambda entry: (entry.name, entry.distribution, entry.kind))
+    return Index(tuple(ordered), winners, policy)
+
+
+def _candidates(group: list[Entry]) -> list[Entry]:
+    """Return the entries that may answer to the name they share; a broken rival spoils nothing."""
+    allowed = [entry for entry in group if entry.verdict.state is State.READY]
+    if len(allowed) == 1 or any(entry.distribution in (BUILT_IN, SESSION) for entry in allowed):
+        return allowed  # no card need be read for a name that nobody contests
+    return [entry for entry in allowed if entry.state is State.READY] or allowed
+
+
+def _placed(entry: Entry, winner: Entry | None, candidates: list[Entry]) -> Entry:
+    if entry is winner or entry not in candidates:
+        return entry
+    if winner and winner.distribution == SESSION:
+        step = f"use {entry.qualified_name!r}, or optreg.unregister({entry.name!r})"
+        return entry.judged(State.SHADOWED, "replaced in this session", step)
+    if winner:
+        reason = f"{winner.name!r} is {winner.qualified_name}"
+        step = f"use {entry.qualified_name!r}, or pin it: OPTREG_PINS={entry.name}={entry.distribution}"
+        return entry.judged(State.SHADOWED, reason, step)
+    others = ", ".join(other.origin for other in candidates if other is not entry)
+    step = f"use {entry.qualified_name!r}, or pin it: OPTREG_PINS={entry.name}={entry.distribution}"
+    return entry.judged(State.AMBIGUOUS, f"also offered by {others}", step)
+
+
+def _entries(distribution: Distribution, policy: Policy) -> Iterator[Entry]:
+    """Yield the entries of one distribution; a name written twice with different targets is broken."""
+    verdict = policy.verdict(distribution.name)
+    targets: dict[tuple[str, str], Entry] = {}
+    for point in sorted(set(distribution.entry_points)):
+        if point.group not in GROUPS:
+            continue
+        entry = _entry(point, distribution)
+        if verdict.state is State.DISABLED:
+            entry = entry.judged(verdict.state, verdict.reason, verdict.next_step)
+        key = (entry.kind, entry.name)
+        if key in targets and targets[key].target != entry.target:
+            reason = f"its metadata gives the name two targets: {targets[key].target} and {entry.target}"
+            entry = _broken(entry, reason)
+        targets[key] = entry
+    yield from targets.values()
+
+
+def _entry(point: EntryPoint, distribution: Distribution) -> Entry:
+    name, target = fold(point.name), point.value.partition("[")[0].strip()  # extras may follow in brackets
+    target = target if is_target(target) else ""
+    entry = Entry(name, GROUPS[point.group], distribution.name, distribution.version, target)
+    if not NAME.fullmatch(name):
+        return _broken(entry, f"the registered name {point.name!r} is not of the form [a-z][a-z0-9_]*")
+    if not target:
+        return _broken(entry, f"the entry point {point.value!r} is not of the form module:Class")
+    return entry
+
+
+def _broken(entry: Entry, reason: str) -> Entry:
+    return entry.judged(State.BROKEN, reason, f"report it to the authors of {entry.distribution}")

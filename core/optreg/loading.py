@@ -1,0 +1,108 @@
+"""Importing what an entry points to: one guarded step of import, attribute and type check."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+from optreg.discovery import is_target
+from optreg.entries import BUILT_IN, State, Verdict
+from optreg.errors import InvalidName, UnusableOptimizer
+
+_CONTRACT = "optreg.optimizer"  # the package that defines the base class; importing it here would load TensorFlow
+_OTHER_LIBRARIES = ("keras", "tf_keras", "tensorflow")
+
+
+class LoadFailure(Exception):
+    """A target could not be loaded; ``verdict`` says why. The registry turns it into its own error."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.reason)
+        self.verdict = verdict
+
+
+def load_target(target: str, kind: str) -> Callable[..., Any]:
+    """Import ``module:Class`` and return the class, or for the other kinds any callable.
+
+    Raises:
+        LoadFailure: The import, the attribute or the type check failed. ``__cause__`` is the original error.
+    """
+    module, _, attribute = target.partition(":")
+    try:
+        found = attrgetter(attribute)(importlib.import_module(module))
+    # A plugin that calls sys.exit() while it is imported must not end the user's training.
+    except (Exception, SystemExit) as error:
+        raise LoadFailure(_verdict(error, module)) from error
+    problem = "" if kind != "optimizer" and callable(found) else not_an_optimizer(found)
+    if problem:
+        raise LoadFailure(Verdict(State.BROKEN, f"{target} {problem}", "report it to its authors"))
+    loaded: Callable[..., Any] = found
+    return loaded
+
+
+def load_unregistered(target: str, kind: str) -> Callable[..., Any]:
+    """Import a ``module:Class`` that a user typed and no entry point names.
+
+    Raises:
+        InvalidName: The text has another form.
+        UnusableOptimizer: It cannot be loaded; the original error is the ``__cause__``.
+    """
+    if not is_target(target):
+        raise InvalidName(f"{target!r} is not of the form module:Class, such as 'my_package.lion:Lion'")
+    try:
+        return load_target(target, kind)
+    except LoadFailure as failure:
+        step = f" Next step: {failure.verdict.next_step}." if failure.verdict.next_step else ""
+        raise UnusableOptimizer(f"{target} cannot be used: {failure.verdict.reason}.{step}") from failure.__cause__
+
+
+def target_of(cls: Callable[..., Any]) -> str:
+    """Return ``module:qualname`` of a class or function."""
+    return f"{cls.__module__}:{getattr(cls, '__qualname__', type(cls).__qualname__)}"
+
+
+def imported(target: str) -> Any:
+    """Return what a target names if its module is imported already, else None."""
+    module, _, attribute = target.partition(":")
+    return getattr(sys.modules.get(module), attribute, None) if attribute else None
+
+
+def is_optimizer(cls: object) -> bool:
+    """Whether a class derives from ``optreg.Optimizer``. Decided by the names in its MRO, without TensorFlow."""
+    return isinstance(cls, type) and any(
+        base.__name__ == "Optimizer" and f"{base.__module__}.".startswith(f"{_CONTRACT}.") for base in cls.__mro__
+    )
+
+
+def not_an_optimizer(found: object) -> str:
+    """Return why an object is no optimizer class, as the end of a sentence; empty where it is one."""
+    if is_optimizer(found):
+        return ""
+    if not isinstance(found, type):
+        return f"is not a class but {_article(found)}"
+    library = library_of(found)
+    whose = f"; it derives from the optimizer of {library}" if library else ""
+    return f"is not a subclass of optreg.Optimizer{whose}"
+
+
+def library_of(cls: type) -> str:
+    """Return ``keras`` or ``tf_keras`` for a class that comes from there or derives from such a one, else nothing."""
+    roots = (base.__module__.partition(".")[0] for base in cls.__mro__)
+    return next((root for root in roots if root in _OTHER_LIBRARIES), "")
+
+
+def _article(found: object) -> str:
+    return "None" if found is None else f"an object of type {type(found).__name__}"
+
+
+def _verdict(error: BaseException, module: str) -> Verdict:
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    missing = error.name.partition(".")[0] if isinstance(error, ModuleNotFoundError) and error.name else ""
+    if missing and missing != module.partition(".")[0]:
+        step = f"pip install {missing}, then optreg.refresh()"
+        return Verdict(State.MISSING_DEPENDENCY, f"it needs the package {missing!r} ({text})", step)
+    step = "correct it, then optreg.refresh()" if module.partition(".")[0] != BUILT_IN else ""
+    return Verdict(State.BROKEN, f"importing {module} failed: {text}", step)

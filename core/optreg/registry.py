@@ -1,0 +1,294 @@
+"""Names to classes to instances.
+
+A ``Registry`` is an object, so that tests and tools can have their own; ``default_registry`` is that of the process.
+All methods may be called from several threads. No lock is held while a plugin is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from optreg import lookup
+from optreg.discovery import NAME, Index, discover, settle
+from optreg.entries import KINDS, SESSION, Entry, fold
+from optreg.errors import (
+    InvalidFilter,
+    InvalidName,
+    NameTaken,
+    NotAnOptimizer,
+    UnknownOptimizer,
+    listing,
+    suggestion,
+)
+from optreg.loading import LoadFailure, imported, load_target, load_unregistered, not_an_optimizer, target_of
+from optreg.policy import Policy
+from optreg.selection import Selection
+
+if TYPE_CHECKING:
+    from optreg.optimizer.contract import Optimizer
+
+__all__ = ["Registry", "default_registry", "target_of"]
+
+
+class Registry:
+    """Everything that is installed or registered in this process, by name.
+
+    Args:
+        path: Folders to look for distributions in; ``sys.path`` at the time of the scan by default.
+        pins: Short name to the distribution that shall answer to it; wins over ``OPTREG_PINS``.
+        environment: Where the plugin settings are read from; ``os.environ`` by default.
+    """
+
+    def __init__(
+        self,
+        path: Sequence[str] | None = None,
+        *,
+        pins: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._path = path
+        self._pins = dict(pins or {})
+        self._environment = environment
+        self._lock = threading.RLock()
+        self._found: tuple[Entry, ...] | None = None
+        self._session: dict[tuple[str, str], Entry] = {}
+        self._index = Index()
+        self._loaded: dict[str, Callable[..., Any]] = {}
+
+    # Listing
+
+    @property
+    def index(self) -> Index:
+        """All entries with their states; scanned when first asked for."""
+        with self._lock:
+            if self._found is None:
+                policy = Policy.from_environment(self._environment).with_pins(self._pins)
+                self._found = discover(self._path, policy=policy)
+                self._settle(policy)
+            return self._index
+
+    def refresh(self) -> None:
+        """Look again at what is installed, for instance after ``pip install`` in a notebook.
+
+        Classes already loaded stay; failures are forgotten, so that a repaired plugin is tried again.
+        """
+        importlib.invalidate_caches()
+        with self._lock:
+            self._found = None
+
+    def entries(self, selection: Selection | None = None, *, kind: str | None = "optimizer") -> list[Entry]:
+        """Return the records of one kind, or of all with ``kind=None``, sorted by name."""
+        if kind is not None:
+            self._check_kind(kind)
+        entries = [entry for entry in self.index.entries if kind in (None, entry.kind)]
+        return entries if selection is None else selection.of(entries)
+
+    def list_optimizers(
+        self,
+        *patterns: str,
+        exclude: str | Sequence[str] = (),
+        distribution: str | None = None,
+        state: str | None = None,
+        capability: str | None = None,
+    ) -> list[str]:
+        """Return names, sorted: the short name where it leads to the entry, else the qualified one.
+
+        Args:
+            patterns: Wildcards such as ``"ada*"``; a name, qualified name or alias that fits one of them is listed.
+            exclude: One wildcard or several; what fits is left out.
+            distribution: Wildcard for the distribution.
+            state: Such as ``"ready"`` or ``"broken"``; by default every state is listed.
+            capability: Such as ``"sparse"``, ``"xla"`` or ``"bfloat16"``.
+
+        Raises:
+            InvalidFilter: The state or capability is a word that means nothing.
+        """
+        excluded = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+        selection = Selection(patterns, excluded, distribution, state, capability)
+        return sorted(self.display_name(entry) for entry in self.entries(selection))
+
+    def display_name(self, entry: Entry) -> str:
+        """Return the shortest name that leads to the entry."""
+        return entry.name if self.index.winners.get((entry.kind, entry.name)) is entry else entry.qualified_name
+
+    def optimizer_info(self, name: str, *, kind: str = "optimizer") -> Entry:
+        """Return the record behind a short name, qualified name or alias. Nothing is imported.
+
+        Raises:
+            UnknownOptimizer: Nothing answers to the name.
+            AmbiguousOptimizer: Several plugins do.
+        """
+        self._check_kind(kind)
+        if not isinstance(name, str):
+            raise InvalidName(f"A name must be text such as 'adam', received {name!r}")
+        return lookup.find(self.index, kind, name)
+
+    # Classes
+
+    def get_class(self, name: str, kind: str = "optimizer") -> Callable[..., Any]:
+        """Return the class behind a name or ``module:Class``, imported if need be.
+
+        Raises:
+            UnknownOptimizer: Nothing answers to the name.
+            AmbiguousOptimizer: Several plugins do.
+            UnusableOptimizer: The entry is disabled, incompatible or broken; its own error is the ``__cause__``.
+        """
+        if isinstance(name, str) and ":" in name:
+            entry = self.index.of_target(name.strip())
+            return self.load(entry) if entry else load_unregistered(name.strip(), kind)
+        return self.load(self.optimizer_info(name, kind=kind))
+
+    def get_class_of_keras(self, class_name: str) -> Callable[..., Any]:
+        """Return the class for a class name in a Keras configuration: ``"Adam"`` leads to ``adam``.
+
+        Raises:
+            UnknownOptimizer, AmbiguousOptimizer, UnusableOptimizer: As for ``get_class``.
+        """
+        return self.load(lookup.find_class_name(self.index, "optimizer", class_name))
+
+    def load(self, entry: Entry) -> Callable[..., Any]:
+        """Return the class of an entry. What fails here is shown as broken from then on.
+
+        Raises:
+            UnusableOptimizer: As for ``get_class``.
+        """
+        if entry.live is not None:
+            return entry.live
+        with self._lock:
+            loaded = self._loaded.get(entry.target)
+        if loaded is not None and entry.verdict.state.usable:
+            return loaded
+        if not entry.state.usable:
+            raise lookup.unusable(entry)
+        try:
+            loaded = load_target(entry.target, entry.kind)
+        except LoadFailure as failure:
+            raise lookup.unusable(self._mark(entry, failure)) from failure.__cause__
+        with self._lock:
+            return self._loaded.setdefault(entry.target, loaded)
+
+    def qualified_name_of(self, cls: Callable[..., Any]) -> str | None:
+        """Return ``distribution/name`` for a class that an entry leads to, or None."""
+        target = target_of(cls)
+        for entry in self.index.entries:
+            if entry.live is cls or (entry.live is None and entry.target == target):
+                return entry.qualified_name
+        # An entry may point to the place where the class is re-exported; modules already imported can tell.
+        return next((entry.qualified_name for entry in self.index.entries if imported(entry.target) is cls), None)
+
+    # Instances
+
+    def get_optimizer(self, optimizer: Any, /, **hyperparameters: Any) -> Optimizer:
+        """Return an optimizer for a name, ``module:Class``, configuration, class or instance.
+
+        Arguments and errors are those of ``optreg.get_optimizer``.
+        """
+        from optreg.building import build_optimizer  # noqa: PLC0415 - listings do without it
+
+        return build_optimizer(self, optimizer, hyperparameters)
+
+    def build(self, kind: str, name: str, arguments: Mapping[str, Any]) -> Any:
+        """Return what the registered factory makes of the arguments, for instance a gradient transformer.
+
+        Raises:
+            UnknownHyperparameter: The factory has no such argument.
+            UnknownOptimizer, AmbiguousOptimizer, UnusableOptimizer: As for ``get_class``.
+        """
+        from optreg.signatures import check_arguments  # noqa: PLC0415 - listings do without it
+
+        factory = self.get_class(name, kind)
+        check_arguments(factory, arguments, word="hyperparameter" if kind == "optimizer" else "argument")
+        return factory(**arguments)
+
+    def resolve(self, kind: str, spec: str | tuple[str, Mapping[str, Any]]) -> Any:
+        """Build from a name or from (name, arguments), as a user writes transformers and aggregators.
+
+        Raises:
+            InvalidName: The specification is neither.
+        """
+        match spec:
+            case str():
+                return self.build(kind, spec, {})
+            case (str(name), Mapping() as arguments):
+                return self.build(kind, name, arguments)
+        raise InvalidName(f"A {kind} is given by its name or by (name, arguments), received {spec!r}")
+
+    # Registration in this process
+
+    def register(
+        self, name: str, cls: Callable[..., Any], *, kind: str = "optimizer", replace: bool = False
+    ) -> Callable[..., Any]:
+        """Give a class a name for this process, and return the class.
+
+        Registering a class of the same module and qualified name again replaces it, as when a notebook cell runs twice.
+
+        Raises:
+            InvalidName: The name is not of the form ``[a-z][a-z0-9_]*`` after folding.
+            NotAnOptimizer: The class does not derive from ``optreg.Optimizer``.
+            NameTaken: Something else has the name, and ``replace`` is false.
+        """
+        self._check_kind(kind)
+        folded = fold(name) if isinstance(name, str) else ""
+        if not NAME.fullmatch(folded):
+            raise InvalidName(f"A registered name has the form [a-z][a-z0-9_]*, received {name!r}")
+        problem = not_an_optimizer(cls) if kind == "optimizer" else "" if callable(cls) else "is not callable"
+        if problem:
+            raise NotAnOptimizer(f"{getattr(cls, '__qualname__', repr(cls))} {problem}")
+        entry = Entry(folded, kind, SESSION, "", target_of(cls), live=cls)
+        with self._lock:
+            self._refuse_taken(entry, replace=replace)
+            self._session[kind, folded] = entry
+            self._settle(self._index.policy)
+        return cls
+
+    def unregister(self, name: str, *, kind: str = "optimizer") -> None:
+        """Take back what ``register`` added; a name that it replaced works again.
+
+        Raises:
+            UnknownOptimizer: Nothing was registered under the name in this process.
+        """
+        with self._lock:
+            if self._session.pop((kind, fold(name)), None) is None:
+                mine = [entry.name for entry in self._session.values() if entry.kind == kind]
+                hint = suggestion(fold(name), mine)
+                raise UnknownOptimizer(f"{name!r} is not registered in this session.{hint} Registered: {listing(mine)}")
+            if self._found is not None:
+                self._settle(self._index.policy)
+
+    def _refuse_taken(self, entry: Entry, *, replace: bool) -> None:
+        index = self.index
+        for other in (*index.named(entry.kind, entry.name), *index.aliased(entry.kind, entry.name)):
+            again = other.distribution == SESSION and other.target == entry.target
+            if other.verdict.state.usable and not again and not replace:
+                raise NameTaken(
+                    f"The name {entry.name!r} belongs to {other.qualified_name} ({other.target}). "
+                    f"Choose another name, or pass replace=True"
+                )
+
+    def _settle(self, policy: Policy) -> None:
+        self._index = settle([*(self._found or ()), *self._session.values()], policy)
+
+    def _mark(self, entry: Entry, failure: LoadFailure) -> Entry:
+        """Record that an entry failed to load, and return it so marked."""
+        verdict = failure.verdict
+        broken = entry.judged(verdict.state, verdict.reason, verdict.next_step)
+        with self._lock:
+            same = (entry.kind, entry.qualified_name)
+            kept = self.index.entries if self._found is None else self._found
+            self._found = tuple(broken if (e.kind, e.qualified_name) == same else e for e in kept)
+            self._settle(self._index.policy)
+        return broken
+
+    def _check_kind(self, kind: str) -> None:
+        if kind not in KINDS:
+            raise InvalidFilter(f"There is no kind {kind!r}.{suggestion(str(kind), KINDS)} Allowed: {listing(KINDS)}")
+
+
+@functools.cache
+def default_registry() -> Registry:
+    """Return the registry of this process, which the functions of ``optreg`` use."""
+    return Registry()

@@ -1,0 +1,89 @@
+"""What the tests of the benchmark need: small layouts, entries made by hand, and optimizers that misbehave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+import optreg
+from optreg.bench import Effort, Layout, Options
+from optreg.bench.results import Sample, SpeedEntry
+
+TINY = Layout("tiny", ((3, 4), (5,)), "two small tensors")
+
+
+@pytest.fixture
+def quick() -> Options:
+    return Options(
+        layouts=[TINY],
+        devices=["cpu:0"],
+        seeds=2,
+        epochs=1,
+        budget=60,
+        effort=Effort(sample_seconds=0.0005, warm_ups=1, fewest=6, most=6),
+    )
+
+
+@pytest.fixture
+def make_entry() -> Callable[..., SpeedEntry]:
+    def make(implementation: str = "optreg", *, seconds: list[float] | None = None, **fields: Any) -> SpeedEntry:
+        keys = {"optimizer": "adam", "execution": "graph", "layout": "tiny", "device": "cpu:0"}
+        entry = SpeedEntry(implementation=implementation, **(keys | fields))
+        entry.samples = [Sample(number, 0, 1, value) for number, value in enumerate(seconds or [])]
+        return entry
+
+    return make
+
+
+class _Descent(optreg.Optimizer):
+    """Plain gradient descent with a step of 0.1, to be spoilt by subclasses."""
+
+    def __init__(self, name: str = "Descent", **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
+
+    def _resource_apply_dense(self, grad: Any, var: Any, apply_state: Any = None) -> Any:
+        return var.assign_sub(0.1 * grad)
+
+    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: Any = None) -> Any:
+        return self._resource_scatter_add(var, indices, -0.1 * grad)
+
+
+class Raising(_Descent):
+    def _resource_apply_dense(self, grad: Any, var: Any, apply_state: Any = None) -> Any:
+        raise RuntimeError("the kernel is on holiday")
+
+
+class Diverging(_Descent):
+    def _resource_apply_dense(self, grad: Any, var: Any, apply_state: Any = None) -> Any:
+        return var.assign(tf.fill(tf.shape(var), float("nan")))
+
+
+class Hoarding(_Descent):
+    """Keeps a number for each parameter where its card declares one for each variable."""
+
+    card = optreg.Card(slots=(optreg.Slot("hoard", scalar=True),), dtypes=("float32",))
+
+    def _create_slots(self, var_list: Any) -> None:
+        for var in var_list:
+            self.add_slot(var, "hoard")
+
+
+class RefusesToStart(_Descent):
+    def __init__(self, name: str = "RefusesToStart", **kwargs: Any) -> None:
+        raise OSError("no licence server")
+
+
+@pytest.fixture
+def misbehaving() -> Iterator[None]:
+    classes = {"raising": Raising, "diverging": Diverging, "hoarding": Hoarding, "refusing": RefusesToStart}
+    for name, cls in classes.items():
+        optreg.register(name, cls)
+    yield
+    for name in classes:
+        optreg.unregister(name)

@@ -1,0 +1,317 @@
+"""``optreg list``, ``info``, ``--version`` and completion: output, exit codes, and what they never import."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from optreg.registry import default_registry
+from optreg_cli import exit_codes, rendering
+from optreg_cli.completion import complete_name
+from optreg_cli.main import app
+
+
+@pytest.fixture
+def optreg(site):
+    """Run the command line in this process, over a fresh scan."""
+
+    def run(*arguments):
+        default_registry().refresh()
+        return CliRunner().invoke(app, list(arguments), prog_name="optreg")
+
+    yield run
+    default_registry().refresh()
+
+
+def test_the_list_shows_built_in_and_broken_ones_with_reason_and_next_step(optreg, site):
+    site.install("bad", {"bad_module.py": "class X(:"}, bad="bad_module:X")
+    done = optreg("list")
+    assert done.exit_code == 0
+    head, *rows = done.stdout.splitlines()
+    assert head.split() == ["NAME", "STATE", "FROM", "ABOUT"]
+    [bad] = [row for row in rows if row.startswith("bad ")]
+    assert bad.split()[:4] == ["bad", "broken", "bad", "1.0"]
+    assert "syntax error in bad_module.py, line 1" in bad
+    assert bad.endswith("Next: report it to the authors of bad")
+    assert [row.split()[:2] for row in rows if "optreg" in row][:2] == [["adam", "ready"], ["sgd", "ready"]]
+
+
+def test_the_list_is_filtered_by_patterns_and_options(optreg, site):
+    site.install_lion("pack", module="lion_module")
+    assert [line.split()[0] for line in optreg("list", "LI*", "sgd").stdout.splitlines()[1:]] == ["lion", "sgd"]
+    assert "lion" not in optreg("list", "--exclude", "lion").stdout
+    assert [line.split()[0] for line in optreg("list", "--distribution", "pa*").stdout.splitlines()[1:]] == ["lion"]
+    assert "lion" not in optreg("list", "--capability", "float32").stdout
+
+
+def test_the_json_list_has_a_schema_and_every_field(optreg, site):
+    site.install_lion("pack", module="lion_module")
+    document = json.loads(optreg("list", "lion", "--json").stdout)
+    assert document == {
+        "schema": "optreg.list/1",
+        "entries": [
+            {
+                "name": "lion",
+                "qualified_name": "pack/lion",
+                "kind": "optimizer",
+                "state": "ready",
+                "reason": "",
+                "next_step": "",
+                "distribution": "pack",
+                "version": "1.0",
+                "target": "lion_module:Lion",
+                "aliases": [],
+                "summary": "Steps by the sign of a momentum.",
+                "capabilities": [],
+            }
+        ],
+    }
+
+
+def test_the_output_does_not_depend_on_the_order_of_installation(optreg, site):
+    site.install_lion("b-pack", module="lion_b")
+    site.install_lion("a-pack", module="lion_a")
+    first = optreg("list", "--json").stdout
+    sys.path.reverse()
+    try:
+        assert optreg("list", "--json").stdout == first
+    finally:
+        sys.path.reverse()
+    names = [entry["name"] for entry in json.loads(first)["entries"]]
+    assert names[:1] + names[1:3] == ["adam", "a-pack/lion", "b-pack/lion"]
+
+
+def test_other_kinds_are_listed_on_request(optreg, site):
+    site.install("pack", {"t.py": "def centre(): ..."}, entry_points="[optreg.transformers]\ncentre = t:centre\n")
+    assert [line.split()[0] for line in optreg("list", "--kind", "transformer").stdout.splitlines()[1:]] == ["centre"]
+    assert "centre" in optreg("list", "--kind", "all").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["list", "zzz*"], 3, "optreg: nothing installed fits zzz*; 'optreg list' shows everything\n"),
+        (["info", "adamm"], 3, "optreg: There is no optimizer 'adamm'. Did you mean 'adam'?"),
+        (["list", "--state", "reddy"], 2, "optreg: There is no state 'reddy'. Did you mean 'ready'?"),
+        (["list", "--kind", "optimiser"], 2, "optreg: There is no kind 'optimiser'. Did you mean 'optimizer'?"),
+    ],
+)
+def test_an_error_is_one_line_on_stderr_and_an_exit_code(optreg, arguments, code, message):
+    done = optreg(*arguments)
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
+
+
+def test_nothing_matched_is_valid_json_too(optreg):
+    done = optreg("list", "zzz*", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["entries"]) == (3, [])
+
+
+@pytest.mark.parametrize("arguments", [["list", "--bogus"], ["bogus"], ["info"], ["--json", "list"], []])
+def test_wrong_usage_has_exit_code_two(optreg, arguments):
+    assert optreg(*arguments).exit_code == 2
+
+
+def test_info_shows_everything_the_card_holds(optreg):
+    text = optreg("info", "Adam").stdout
+    summary = default_registry().optimizer_info("adam").card.summary
+    assert summary in " ".join(text.split())
+    for part in ("Rule", "Hyperparameters", "learning_rate", "[0, 1)", "State per variable", "Memory: 8 bytes per"):
+        assert part in text
+    for part in ("12 with amsgrad=True", "sparse gradients", "Kingma", "optreg/adam", "adam.py", "float32"):
+        assert part in text
+
+
+def test_info_as_json_has_a_schema_and_the_same_facts(optreg):
+    document = json.loads(optreg("info", "adam", "--json").stdout)
+    assert document["schema"] == "optreg.info/1"
+    assert (document["qualified_name"], document["state"]) == ("optreg/adam", "ready")
+    assert document["bytes_per_float32_parameter"] == 8
+    assert document["bytes_per_float32_parameter_with"] == {"amsgrad=True": 12}
+    beta = next(item for item in document["hyperparameters"] if item["name"] == "beta_2")
+    assert (beta["default"], beta["range"], beta["required"]) == (0.999, "[0, 1)", False)
+
+
+def test_info_of_a_broken_one_shows_its_reason(optreg, site):
+    site.install("bad", {"bad_module.py": "class X(:"}, bad="bad_module:X")
+    done = optreg("info", "bad")
+    assert done.exit_code == 0
+    assert "broken: syntax error in bad_module.py, line 1" in done.stdout
+
+
+def test_a_default_that_json_cannot_hold_is_written_as_text(optreg, site):
+    site.install("pack", {"m.py": "class X:\n    def __init__(self, a=1e999, b=2j, c=(1, b'x')): ...\n"}, x="m:X")
+    shown = json.loads(optreg("info", "x", "--json").stdout)["hyperparameters"]
+    assert [item["default"] for item in shown] == ["inf", "2j", [1, "b'x'"]]
+
+
+HOSTILE = 'class X:\n    """[red]bold[/red] [link=file:///]x[/link] \\x1b[31m\\x07 \\u202e summary."""\n'
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("command", ["list", "info"])
+def test_text_of_a_plugin_cannot_drive_the_terminal(site, capsys, monkeypatch, terminal, command):
+    site.install("hostile", {"h.py": HOSTILE}, hostile="h:X")
+    default_registry().refresh()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    app([command, "hostile"], standalone_mode=False)
+    text = capsys.readouterr().out
+    default_registry().refresh()
+    assert "[red]bold[/red] [link=file:///]x[/link] [31m summary." in text
+    assert not {"\x1b[31m", "\x07", "\u202e"} & {text[i : i + n] for n in (1, 5) for i in range(len(text))}
+
+
+def test_the_version_names_libraries_and_plugins(optreg, site, monkeypatch):
+    import importlib.metadata
+
+    site.install_lion("pack", module="lion_module", version="2.5")
+    site.install("hooks", entry_points="[optreg.plugins]\nwatch = w:Watch\n")
+    monkeypatch.setenv("OPTREG_DISABLE_PLUGINS", "hooks")
+    text = optreg("--version").stdout
+    tensorflow = importlib.metadata.version("tensorflow")
+    for line in (f"optreg {importlib.metadata.version('optreg')}", f"TensorFlow {tensorflow}", "plugin pack 2.5: lion"):
+        assert line in text.splitlines()
+    assert "plugin hooks 1.0 (disabled): hooks watch" in text.splitlines()
+    document = json.loads(optreg("--version", "--json").stdout)
+    assert document["schema"] == "optreg.version/1"
+    assert document["versions"]["TensorFlow"] == tensorflow
+    assert [plugin["distribution"] for plugin in document["plugins"]] == ["hooks", "pack"]
+
+
+def test_completion_offers_names_and_qualified_names(site):
+    site.install_lion("pack", module="lion_module")
+    default_registry().refresh()
+    assert complete_name("Li") == ["lion"]
+    assert complete_name("pack/") == ["pack/lion"]
+    assert {"adam", "sgd", "lion"} <= set(complete_name(""))
+    default_registry().refresh()
+
+
+def test_completion_is_silent_about_settings_that_cannot_be_read(site, monkeypatch):
+    monkeypatch.setenv("OPTREG_PINS", "nonsense")
+    default_registry().refresh()
+    assert complete_name("") == []
+    monkeypatch.delenv("OPTREG_PINS")
+    default_registry().refresh()
+
+
+@pytest.mark.parametrize("command", ["list", "info"])
+def test_help_is_understandable_and_names_the_exit_codes(optreg, command):
+    text = " ".join(optreg(command, "--help").stdout.split())
+    assert "imported" in text
+    assert "3 nothing matched" in text
+
+
+def test_an_unexpected_error_is_one_line_with_the_way_to_the_traceback(optreg, monkeypatch):
+    def fail(*_, **__):
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.setattr("optreg.registry.Registry.entries", fail)
+    done = optreg("list")
+    assert done.exit_code == 5
+    expected = "optreg: internal error: ZeroDivisionError: two lines (set OPTREG_TRACEBACK=1 for the traceback)\n"
+    assert done.stderr == expected
+    monkeypatch.setenv("OPTREG_TRACEBACK", "1")
+    assert "Traceback (most recent call last)" in optreg("list").stderr
+
+
+def test_an_interrupt_ends_with_code_130(optreg, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("optreg.registry.Registry.entries", interrupt)
+    assert optreg("list").exit_code == exit_codes.INTERRUPTED
+
+
+def test_each_error_has_its_exit_code():
+    from optreg import errors
+
+    assert exit_codes.code_of(errors.UnknownOptimizer("x")) == 3
+    assert exit_codes.code_of(errors.UnusableOptimizer("x")) == 4
+    assert exit_codes.code_of(errors.AmbiguousOptimizer("x")) == 2
+    assert exit_codes.code_of(ValueError("x")) == 5
+
+
+def test_a_pipe_gets_long_names_and_summaries_uncut(capsys):
+    rendering.table(("name", "about"), [("n" * 300, "word " * 100)])
+    _, row = capsys.readouterr().out.splitlines()
+    assert row.split() == ["n" * 300] + ["word"] * 100
+
+
+def process(code, **environment):
+    variables = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, errors="replace", check=False, env=variables
+    )
+
+
+def test_listing_info_help_version_and_completion_import_no_tensorflow_and_no_plugin():
+    code = """
+import json, sys
+from typer.testing import CliRunner
+from optreg_cli.main import app
+for line in ("list", "list --json", "info adam", "info adam --json", "--help", "list --help", "--version", "info zzz"):
+    CliRunner().invoke(app, line.split(), prog_name="optreg")
+completed = CliRunner().invoke(app, [], prog_name="optreg", env={
+    "_OPTREG_COMPLETE": "complete_bash", "COMP_WORDS": "optreg info ad", "COMP_CWORD": "2"})
+heavy = {"tensorflow", "keras", "tf_keras", "numpy", "optreg_classic"}
+print(json.dumps([completed.stdout.split(), sorted(heavy & {name.partition(".")[0] for name in sys.modules})]))
+"""
+    done = process(code)
+    assert json.loads(done.stdout.splitlines()[-1]) == [["adam"], []], done.stderr
+
+
+def test_a_plain_list_starts_without_the_heavy_parts_of_its_libraries():
+    code = """
+import json, sys
+from optreg_cli.main import app
+app(["list"], standalone_mode=False)
+print(json.dumps(sorted({"pydantic", "rich", "pluggy", "email", "importlib.metadata"} & set(sys.modules))))
+"""
+    assert json.loads(process(code).stdout.splitlines()[-1]) == []
+
+
+def test_a_closed_pipe_ends_quietly():
+    command = f"{sys.executable} -c 'from optreg_cli.main import run; run()' list | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_without_the_symbols_gets_question_marks():
+    code = "import sys\nfrom optreg_cli.main import run\nsys.argv = ['optreg', 'info', 'adam']\nrun()"
+    done = process(code, PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?" in done.stdout
+
+
+@pytest.mark.slow
+def test_tensorflow_starts_silently_unless_asked(monkeypatch):
+    code = (
+        "from optreg_cli.quiet import quiet_tensorflow as quiet\nquiet()\nimport tensorflow as tf\ntf.constant(1) + 1"
+    )
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    done = process(code, OPTREG_TF_LOGS="")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "cpu_feature_guard" in process(code, OPTREG_TF_LOGS="1").stderr
+
+
+def test_what_was_held_back_is_shown_when_loading_fails():
+    code = """
+import os
+from optreg_cli import quiet
+try:
+    with quiet._held_back_stderr():
+        os.write(2, b"native chatter")
+        raise ImportError
+except ImportError:
+    os.write(2, b" and after")
+"""
+    assert process(code).stderr == "native chatter and after"
