@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -62,9 +63,13 @@ class Subject:
 
     @property
     def intervals(self) -> Mapping[str, Interval]:
-        """The declared ranges of numbers, by hyperparameter of the constructor."""
-        ranges = self.declared.ranges.items()
-        return {name: Interval.parse(text) for name, text in ranges if text != "bool" and name in self.defaults}
+        """The declared ranges of numbers, by hyperparameter of the constructor; those that can be read."""
+        found: dict[str, Interval] = {}
+        for name, text in self.declared.ranges.items():
+            if text != "bool" and name in self.defaults:
+                with contextlib.suppress(ValueError):
+                    found[name] = Interval.parse(text)
+        return found
 
     @property
     def flags(self) -> tuple[str, ...]:
