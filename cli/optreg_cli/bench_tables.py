@@ -138,7 +138,7 @@ def _speed_cells(row: SpeedRow) -> tuple[str, ...]:
         between,
         _comparison(row),
         _number(row.parameters_per_second, scale=1e-6, digits=0),
-        _number(row.bytes_per_second, scale=1e-9, digits=1),
+        _NOTHING if row.bytes_per_second is None else f"{row.bytes_per_second / 1e9:.3g}",
         _number(row.state_bytes_per_parameter, digits=0, unit=" B"),
         f"{setup:.1f} s",
         str(len(entry.samples)),

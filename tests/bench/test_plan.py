@@ -28,6 +28,11 @@ def test_ours_comes_before_a_cheaper_peer(make_entry: Entries) -> None:
     assert admit([Group((peer, ours))], 10.0, Priced()) == [ours]
 
 
+def test_what_is_compiled_comes_after_the_graph_whose_trace_it_needs(make_entry: Entries) -> None:
+    graph, jit = make_entry("keras", parameters=9), make_entry("keras jit", parameters=2)
+    assert admit([Group((graph, jit))], 10.0, Priced()) == [graph]
+
+
 def test_what_is_turned_away_says_what_it_would_have_taken(make_entry: Entries) -> None:
     ours, dear = make_entry("optreg", parameters=1), make_entry("keras", parameters=30)
     group = Group((ours, dear))

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 import optreg
 from optreg.cards import Card
@@ -162,3 +163,23 @@ def test_a_class_that_is_no_optimizer_is_refused() -> None:
 def test_variants_switch_slots_and_flags_on() -> None:
     settings = [variant.shown_setting for variant in find_subject("sgd").variants]
     assert settings == ["", "momentum=0.25", "momentum=0.25, nesterov=True"]
+
+
+class NarrowWithNesterov(Sound):
+    def _valid_dtypes(self) -> Any:
+        return super()._valid_dtypes() - ({tf.bfloat16} if self.nesterov else set())
+
+
+def test_a_setting_may_exclude_a_dtype_and_the_others_are_still_tested() -> None:
+    plain, nesterov = find_subject(NarrowWithNesterov).variants
+    assert set(plain.dtypes) - set(nesterov.dtypes) == {"bfloat16"}
+    assert validate(NarrowWithNesterov, checks=["every_declared_dtype_trains"]).ok
+
+
+def test_one_logical_device_skips_the_distribution_check_and_says_how_to_get_two(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("optreg.conformance.checks.distribution.has_two_logical_devices", lambda: False)
+    report = validate(SoundDense, groups=["distribution"])
+    assert report.ledger.skipped == 1
+    assert "use_two_logical_devices()" in report.results[-1].message

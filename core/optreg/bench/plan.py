@@ -20,14 +20,14 @@ class Group:
 
 
 def admit(groups: Sequence[Group], seconds: float, forecast: Forecast) -> list[SpeedEntry]:
-    """Return the entries of all groups that fit into the time, ours first and then the cheapest.
+    """Return the entries of all groups that fit into the time: ours first, then the cheapest, what XLA compiles last.
 
     A peer that takes half a minute to compile must not crowd out three that do not.
     """
     entries = [entry for group in groups for entry in group.entries]
     left = seconds * _RESERVE
     admitted = []
-    for entry in sorted(entries, key=lambda it: (is_peer(it), forecast.least_seconds(it))):
+    for entry in sorted(entries, key=lambda it: (is_peer(it), is_compiled(it), forecast.least_seconds(it))):
         cost = forecast.least_seconds(entry)
         if cost <= left:
             admitted.append(entry)
@@ -52,6 +52,11 @@ def turn_away(group: Group, admitted: Sequence[SpeedEntry], forecast: Forecast, 
         if entry not in admitted:
             reason = f"does not fit into the budget of {budget:g} s; raise --budget"
             entry.state = State("skipped", reason, forecast.least_seconds(entry))
+
+
+def is_compiled(entry: SpeedEntry) -> bool:
+    """Tell whether XLA compiles the entry; it then needs the trace of its graph, and may take a minute more."""
+    return entry.implementation.endswith(" jit")
 
 
 def is_peer(entry: SpeedEntry) -> bool:

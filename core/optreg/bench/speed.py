@@ -14,7 +14,7 @@ import tensorflow as tf
 from optreg.bench.contenders import Contender
 from optreg.bench.declared import compare_state
 from optreg.bench.layouts import Layout
-from optreg.bench.plan import is_peer
+from optreg.bench.plan import is_compiled, is_peer
 from optreg.bench.results import SpeedEntry, State
 from optreg.bench.subjects import Subject
 from optreg.bench.timing import Contestant, Sampler
@@ -124,11 +124,7 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
 
 def _turn(entry: SpeedEntry) -> tuple[bool, bool]:
     """Order of setting up: ours before peers, and what has to be compiled last."""
-    return is_peer(entry), _is_compiled(entry)
-
-
-def _is_compiled(entry: SpeedEntry) -> bool:
-    return entry.implementation.endswith(" jit")
+    return is_peer(entry), is_compiled(entry)
 
 
 def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
@@ -154,7 +150,7 @@ def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
 def _step_of(entry: SpeedEntry, stand: Stand) -> Callable[[], object]:
     if entry.execution == "eager":
         return stand.eager_step
-    function: Callable[[], object] = stand.compiled() if _is_compiled(entry) else stand.traced()
+    function: Callable[[], object] = stand.compiled() if is_compiled(entry) else stand.traced()
     return function
 
 

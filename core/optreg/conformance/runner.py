@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import time
 import traceback
 import warnings
@@ -86,9 +87,19 @@ def _outcome(subject: Subject, check: Check) -> Result:
 @contextlib.contextmanager
 def _contained() -> Iterator[None]:
     """Keep what an optimizer prints and warns of from the caller, whose output may be JSON and whose warnings fail."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
+    log = logging.getLogger("tensorflow")
+    log.addFilter(_is_not_about_retracing)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.removeFilter(_is_not_about_retracing)
+
+
+def _is_not_about_retracing(record: logging.LogRecord) -> bool:
+    # TensorFlow takes the functions that a check traces for each variant for one that is traced again and again.
+    return "tf.function retracing" not in record.getMessage()
 
 
 def _labelled(subject: Subject, message: str) -> str:

@@ -45,6 +45,13 @@ class StandsStillInBfloat16(Sound):
         return tf.zeros_like(grad) if grad.dtype == tf.bfloat16 else grad
 
 
+class RefusesADeclaredDtype(Sound):
+    caught_by = "check_every_declared_dtype_trains"
+
+    def _valid_dtypes(self) -> Any:
+        return super()._valid_dtypes() - {tf.bfloat16}
+
+
 class TakesAnyDtype(SoundDense):
     caught_by = "check_undeclared_dtypes_are_refused"
 
