@@ -45,6 +45,10 @@ Epochs = Annotated[int, typer.Option(min=1, help="Passes over the training data.
 Budget = Annotated[
     float, typer.Option(min=1, help="Seconds for everything; what does not fit is shown as not measured.")
 ]
+Hooks = Annotated[
+    bool,
+    typer.Option("--hooks", help="Time ours also without the joints for plugins and with one plugin: what they cost."),
+]
 Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write every raw sample as JSON (optreg.bench/1); - for stdout."),
@@ -63,6 +67,7 @@ def bench(  # noqa: PLR0913 - one argument for each option of the command
     seeds: Seeds = 5,
     epochs: Epochs = 10,
     budget: Budget = 100.0,
+    hooks: Hooks = False,
     json: Json = None,
 ) -> None:
     r"""Train optimizers on real data and time their update step, side by side.
@@ -74,7 +79,7 @@ def bench(  # noqa: PLR0913 - one argument for each option of the command
 
     quiet_tensorflow()
     given = {"layouts": layout, "modes": mode, "executions": execution, "devices": device, "against": against}
-    options = _options(given, seeds=seeds, epochs=epochs, budget=budget)
+    options = _options(given, seeds=seeds, epochs=epochs, budget=budget, hooks=hooks)
     _check_writable(json)
     results = _measure(names or [], options)
     _deliver(results, json)

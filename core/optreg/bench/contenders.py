@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optreg.bench.peers import Library, PeerUnavailable, find_library, find_peer
@@ -22,7 +22,7 @@ OURS = "optreg"
 class Contender:
     """One implementation of one chosen optimizer.
 
-    ``broken`` says why it cannot be made; ``make`` is then not to be called.
+    ``broken`` says why it cannot be made; ``make`` is then not to be called. ``speed_only`` ones are not trained.
     """
 
     optimizer: str
@@ -31,6 +31,7 @@ class Contender:
     provenance: Provenance
     card: OptimizerCard | None = None
     broken: State | None = None
+    speed_only: bool = False
 
 
 def contenders(choice: Choice, libraries: Sequence[Library]) -> tuple[list[Contender], list[str]]:
@@ -57,6 +58,12 @@ def _ours(choice: Choice, config: Mapping[str, Any]) -> Contender:
     info = optimizer_info(choice.name)
     provenance = Provenance(choice.label, OURS, str(info.distribution), str(info.version), _shown(config))
     return Contender(choice.label, OURS, lambda: _make(choice), provenance, info.card)
+
+
+def variant(contender: Contender, implementation: str, make: Callable[[], Subject]) -> Contender:
+    """Return another way to run one of our optimizers, for the speed tables only."""
+    provenance = replace(contender.provenance, implementation=implementation)
+    return replace(contender, implementation=implementation, make=make, provenance=provenance, speed_only=True)
 
 
 def _make(choice: Choice) -> Subject:

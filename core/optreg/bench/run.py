@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from optreg.bench.contenders import Contender, contenders, libraries_named
 from optreg.bench.forecast import Forecast
+from optreg.bench.hook_cost import hook_contenders
 from optreg.bench.layouts import DEFAULT_LAYOUTS, Layout, find_layout
 from optreg.bench.machine import (
     Device,
@@ -50,6 +51,7 @@ class Options:
         epochs: Passes over the training data.
         budget: Seconds for everything; what does not fit is marked as skipped.
         effort: How much is sampled in speed mode.
+        hooks: Also time the step without its joints and with a plugin attached, to show what the hooks cost.
     """
 
     layouts: Sequence[str | Layout] = DEFAULT_LAYOUTS
@@ -61,6 +63,7 @@ class Options:
     epochs: int = 10
     budget: float = 100.0
     effort: Effort = field(default_factory=Effort)
+    hooks: bool = False
 
 
 def run(
@@ -102,6 +105,7 @@ def run(
         for choice in choices:
             found, notes = contenders(choice, libraries)
             field += found
+            field += hook_contenders(found[0], choice) if options.hooks and not found[0].broken else []
             results.notes += notes
         results.subjects = [contender.provenance for contender in field]
         results.notes += [note for contender in field for note in contender.provenance.notes]
@@ -148,7 +152,7 @@ class _Run:
         self.results.training = [
             TrainingRun(contender.optimizer, contender.implementation, "digits", device, seed)
             for seed in range(self.options.seeds)
-            for contender in self.field
+            for contender in self._trained
         ]
         until = self.clock.started + share * self.options.budget
         longest = 0.0
@@ -162,9 +166,13 @@ class _Run:
                 self._train_seed(runs, until=until + share * self.options.budget)
             longest = max(longest, self.clock.now - begun)
 
+    @property
+    def _trained(self) -> list[Contender]:
+        return [contender for contender in self.field if not contender.speed_only]
+
     def _train_seed(self, runs: Sequence[TrainingRun], *, until: float) -> None:
         task = digits(runs[0].seed, epochs=self.options.epochs)
-        for contender, run in zip(self.field, runs, strict=True):
+        for contender, run in zip(self._trained, runs, strict=True):
             seed = f"seed {run.seed + 1} of {self.options.seeds}"
             self.clock.tell(f"training {run.optimizer} ({run.implementation}), {seed}")
             if contender.broken:
