@@ -83,6 +83,7 @@ def _show_facts(entry: Entry) -> None:
             ("sparse gradients", f"{declared.sparse}: {SPARSE_MEANING[declared.sparse]}"),
             ("dtypes", ", ".join(declared.dtypes) or "not declared"),
             ("compiles with XLA", "yes" if declared.xla else "no"),
+            *((f"with {flag}", f"not {', '.join(lost)}") for flag, lost in declared.without.items()),
             ("aliases", ", ".join(declared.aliases) or "none"),
             *(("limit", limit) for limit in declared.limits),
             ("paper", f"{paper.authors}: {paper.title} ({paper.year}), {paper.link}" if paper else "none"),

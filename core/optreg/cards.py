@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 API_VERSION = 1
@@ -68,6 +68,7 @@ class Card:
         sparse: Which rows a sparse gradient moves; see ``SPARSE_MEANING``.
         dtypes: Names of the variable dtypes it takes.
         xla: Whether the step compiles under ``tf.function(jit_compile=True)``.
+        without: Name of a flag to what is lost when it is on: dtypes, or ``"xla"``.
         paper: Source of the update rule.
         limits: One sentence for each thing that it does not do and a user might expect.
         api: Plugin API version it was written for.
@@ -79,9 +80,16 @@ class Card:
     sparse: SparseMode = "none"
     dtypes: tuple[str, ...] = ()
     xla: bool = False
+    without: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     paper: Paper | None = None
     limits: tuple[str, ...] = ()
     api: int = API_VERSION
+
+    def given(self, settings: Mapping[str, Any]) -> Card:
+        """Return the card of an optimizer built with these hyperparameters: less what their flags take away."""
+        lost = {word for flag, words in self.without.items() if settings.get(flag) for word in words}
+        dtypes = tuple(name for name in self.dtypes if name not in lost)
+        return replace(self, dtypes=dtypes, xla=self.xla and "xla" not in lost)
 
     @property
     def capabilities(self) -> frozenset[str]:

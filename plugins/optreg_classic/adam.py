@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
@@ -75,16 +74,15 @@ class Adam(Optimizer):
         sparse="exact",
         dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
+        # Complex numbers have no largest one, and TensorFlow's amsgrad kernel does not compile.
+        without={"amsgrad": ("complex64", "complex128", "xla")},
         paper=Paper(
             "Adam: A Method for Stochastic Optimization",
             "D. P. Kingma, J. Ba",
             2015,
             "https://arxiv.org/abs/1412.6980",
         ),
-        limits=(
-            "epsilon and amsgrad are fixed when the step is traced; the other hyperparameters can change later.",
-            "amsgrad is not defined for complex variables.",
-        ),
+        limits=("epsilon and amsgrad are fixed when the step is traced; the other hyperparameters can change later.",),
     )
 
     def __init__(
@@ -104,10 +102,6 @@ class Adam(Optimizer):
         self._set_hyper("beta_2", beta_2)
         self.epsilon = _DEFAULT_EPSILON if epsilon is None else epsilon
         self.amsgrad = amsgrad
-
-    def _valid_dtypes(self) -> Iterable[Any]:
-        # Complex numbers have no largest one.
-        return [dtype for dtype in super()._valid_dtypes() if not (self.amsgrad and dtype.is_complex)]
 
     def _create_slots(self, var_list: Any) -> None:
         # All of one kind before the next: the order of get_weights() in Keras 2.9.

@@ -186,3 +186,20 @@ def test_a_replaced_hyperparameter_leaves_the_checkpoint(variables, tmp_path):
     path = tf.train.Checkpoint(optimizer=optimizer).write(str(tmp_path / "ckpt"))
     saved = {name.split("/")[1] for name, _ in tf.train.list_variables(path) if name.startswith("optimizer/")}
     assert saved == {"iter", "decay", "momentum"}
+
+
+def test_a_slot_of_its_own_dtype_and_shape_is_restored_before_it_exists(tmp_path):
+    class Wide(SGD):
+        def _create_slots(self, var_list):
+            for var in var_list:
+                self.add_slot(var, "rows", "ones", shape=(3,), dtype=tf.float64)
+
+    weight, again = tf.Variable([1.0]), tf.Variable([0.0])
+    optimizer, resumed = Wide(), Wide()
+    optimizer.build([weight])
+    optimizer.get_slot(weight, "rows").assign([1.0, 2.0, 1e-300])
+    path = tf.train.Checkpoint(optimizer=optimizer, weight=weight).write(str(tmp_path / "ckpt"))
+    tf.train.Checkpoint(optimizer=resumed, weight=again).read(path)
+    slot = resumed.get_slot(again, "rows")
+    assert slot.dtype == tf.float64
+    np.testing.assert_array_equal(slot, [1.0, 2.0, 1e-300])

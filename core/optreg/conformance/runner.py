@@ -50,7 +50,8 @@ def run_check(subject: Subject, check: Check, earlier: Mapping[str, Result]) -> 
             check.id, check.group, "blocked", message=f"requires {stopped[0]}, which {earlier[stopped[0]].status}"
         )
     start = time.perf_counter()
-    subjects = _variants(subject) if check.every_variant else (subject,)
+    variants = _variants(subject) if check.every_variant else (subject,)
+    subjects = [variant for variant in variants if variant is subject or check.capability.holds(variant.declared)]
     outcomes = [_outcome(variant, check) for variant in subjects]
     worst = min(outcomes, key=lambda outcome: _GRAVITY.index(outcome.status))
     return Result(

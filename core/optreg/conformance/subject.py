@@ -39,20 +39,14 @@ class Subject:
 
     @property
     def declared(self) -> Card:
-        """The author's card."""
-        return self.cls.card  # type: ignore[no-any-return]
+        """The author's card, less what the flags of this subject take away."""
+        card: Card = self.cls.card
+        return card.given(self.defaults)
 
-    @cached_property
+    @property
     def dtypes(self) -> tuple[str, ...]:
-        """The dtypes declared, float32 where the card names none; of a variant, those of them that it takes.
-
-        A setting may exclude a dtype, if ``_valid_dtypes`` leaves it out; without a setting all must be taken.
-        """
-        declared = self.declared.dtypes or ("float32",)
-        if not self.setting:
-            return declared
-        taken = {dtype.name for dtype in self.optimizer()._valid_dtypes()}
-        return tuple(name for name in declared if name in taken)
+        """The dtypes declared, float32 where the card names none."""
+        return self.declared.dtypes or ("float32",)
 
     @property
     def dtype(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from optreg.cards import Card
 from optreg.errors import IncompleteOptimizer
 from optreg.optimizer.distribution import Pair, devices_of, sum_across_replicas
 from optreg.optimizer.gradients import check_dtypes, sum_repeated_rows
@@ -24,7 +25,7 @@ ApplyState = dict[tuple[str, Any], dict[str, Any]]
 class AuthorMethods:
     """Protected methods of the contract: hyperparameters, preparation of a step, and the update of one variable."""
 
-    card: Any
+    card: Card
     _create_hypers: Callable[[], None]
     _hyperparameters: HyperparameterTable
     _initial_decay: float
@@ -155,7 +156,8 @@ class AuthorMethods:
 
     def _valid_dtypes(self) -> Iterable[Any]:
         """Override: the dtypes of variables that can be trained. By default those of the card, else all floats."""
-        names = self.card.dtypes or ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
+        card = self.card.given({flag: getattr(self, flag, False) for flag in self.card.without})
+        names = card.dtypes or ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
         return {tf.as_dtype(name) for name in names}
 
 

@@ -50,8 +50,15 @@ class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined
         if slot is None and tf.executing_eagerly() and slot_variable_position.is_simple_variable():
             initializer = _tracking.CheckpointInitialValueCallable(checkpoint_position=slot_variable_position)
             shape = slot_variable_shape or slot_variable_position.value_shape()
-            slot = self.add_slot(variable, slot_name, initializer=initializer, shape=shape)
+            dtype = _saved_dtype(slot_variable_position)
+            slot = self.add_slot(variable, slot_name, initializer=initializer, shape=shape, dtype=dtype)
         if slot is None:
             waiting = self._deferred_slot_restorations.setdefault(slot_name, {})
             waiting.setdefault(variable_key(variable), []).append(slot_variable_position)
         return slot
+
+
+def _saved_dtype(position: Any) -> Any:
+    """Return the dtype of the value at a checkpoint position."""
+    key = position.object_proto.attributes[0].checkpoint_key
+    return position.checkpoint.dtype_map[key]

@@ -95,7 +95,6 @@ def check_every_declared_dtype_trains(subject: Subject) -> None:
     "_valid_dtypes allows more than the card declares. Declare the dtype, and it is tested; or let the "
     "contract refuse it.",
     requires=(*needs_a_step, check_the_card_fits_the_constructor),
-    every_variant=False,
 )
 def check_undeclared_dtypes_are_refused(subject: Subject) -> None:
     """A variable of another dtype is an error, and stays as it was."""
