@@ -18,33 +18,16 @@ ROOT = Path(__file__).parents[1]
 CORE_ORDER = (
     "errors",
     "cards",
-    "card_literals",
-    "docstrings",
-    "source_files",
-    "card_reader",
     "hookspecs",
-    "distributions",
-    "entries",
-    "policy",
     "discovery",
-    "installation",
-    "state_size",
-    "lookup",
-    "selection",
-    "loading",
-    "signatures",
-    "keras_configs",
-    "configs",
-    "building",
     "registry",
-    "default",
     "optimizer",
     "legacy",
     "keras",
     "conformance",
     "bench",
 )
-"""A file of core imports only from those before it; ``__init__`` is the public face and stands above all."""
+"""A part of core imports only from those before it; ``__init__`` is the public face and stands above all."""
 
 TENSORFLOW_ROOMS = ("optimizer", "keras", "conformance", "bench")
 KERASES = ("keras", "tf_keras")

@@ -57,7 +57,8 @@ def test_exported_names_are_documented():
     undocumented = [
         name
         for name in package.__all__
-        if name not in text and not (isinstance(getattr(package, name), type) and issubclass(getattr(package, name), Exception))
+        if name not in text
+        and not (isinstance(getattr(package, name), type) and issubclass(getattr(package, name), Exception))
     ]
     assert undocumented == []
 
@@ -73,7 +74,18 @@ def installed_plugin(tmp_path):
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(project)]
     subprocess.run(build, check=True, capture_output=True)
     [wheel] = tmp_path.glob("*.whl")
-    install = [sys.executable, "-m", "pip", "install", "-q", "--target", str(site), "--no-deps", "--no-index", str(wheel)]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--target",
+        str(site),
+        "--no-deps",
+        "--no-index",
+        str(wheel),
+    ]
     subprocess.run(install, check=True, capture_output=True)
     return site
 

@@ -8,7 +8,7 @@ from typing import Any
 import optreg
 from optreg import Optimizer
 from optreg.cards import OptimizerCard
-from optreg.entries import Entry, State
+from optreg.discovery.entries import Entry, State
 from optreg.registry import Registry, default_registry
 
 

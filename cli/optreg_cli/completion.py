@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def complete_name(incomplete: str) -> list[str]:
     """Return the names that begin with what is typed; qualified ones once a ``/`` is typed."""
-    from optreg.entries import fold
+    from optreg.discovery.entries import fold
     from optreg.errors import OptregError
     from optreg.registry import default_registry
 

@@ -12,7 +12,7 @@ from optreg_cli.completion import complete_name
 
 if TYPE_CHECKING:
     from optreg.cards import HyperparameterCard, OptimizerCard
-    from optreg.entries import Entry
+    from optreg.discovery.entries import Entry
 
 Name = Annotated[str, typer.Argument(help="Name, qualified name or alias.", autocompletion=complete_name)]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON (schema optreg.info/1) instead of text.")]
@@ -58,7 +58,7 @@ def _show_hyperparameters(card: OptimizerCard) -> None:
 
 
 def _show_state(card: OptimizerCard) -> None:
-    from optreg.state_size import bytes_per_parameter, variants
+    from optreg.cards.state_size import bytes_per_parameter, variants
 
     size = bytes_per_parameter(card)
     if card.declared is None or size is None:
@@ -102,7 +102,7 @@ def _show_facts(entry: Entry) -> None:
 
 def _record(entry: Entry) -> dict[str, Any]:
     from optreg.cards import SPARSE_MEANING
-    from optreg.state_size import bytes_per_parameter, variants
+    from optreg.cards.state_size import bytes_per_parameter, variants
 
     card = entry.card
     declared = None if card.declared is None else asdict(card.declared)

@@ -11,7 +11,7 @@ from optreg_cli.completion import complete_name
 from optreg_cli.exit_codes import NOTHING_MATCHED
 
 if TYPE_CHECKING:
-    from optreg.entries import Entry
+    from optreg.discovery.entries import Entry
     from optreg.registry import Registry
 
 Patterns = Annotated[
@@ -41,7 +41,7 @@ def list_entries(  # noqa: PLR0913 - one argument for each option of the command
     Broken, disabled and clashing ones are listed too, with the reason and the next step. Nothing of them is imported.
     """
     from optreg.registry import default_registry
-    from optreg.selection import Selection
+    from optreg.registry.selection import Selection
 
     registry = default_registry()
     selection = Selection(tuple(patterns or ()), tuple(exclude or ()), distribution, state, capability)

@@ -11,7 +11,7 @@ from optreg_cli import rendering
 
 def show_versions(*, as_json: bool) -> None:
     """Write the versions of optreg, the libraries around it and the plugin distributions."""
-    from optreg.installation import plugins, versions
+    from optreg.discovery.installation import plugins, versions
 
     if as_json:
         content = {"versions": {name: version or None for name, version in versions().items()}}

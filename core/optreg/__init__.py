@@ -35,9 +35,9 @@ from optreg.errors import (
 if TYPE_CHECKING:
     from optreg import bench, conformance, optimizer
     from optreg.cards import Card, Paper, Slot
-    from optreg.default import get_optimizer, list_optimizers, optimizer_info, refresh, register, unregister
     from optreg.hookspecs import hookimpl
     from optreg.optimizer.contract import Optimizer
+    from optreg.registry.default import get_optimizer, list_optimizers, optimizer_info, refresh, register, unregister
 
     __version__: str
 
@@ -85,7 +85,8 @@ _HOMES = {
     **dict.fromkeys(("Card", "Paper", "Slot"), "optreg.cards"),
     "hookimpl": "optreg.hookspecs",
     **dict.fromkeys(
-        ("get_optimizer", "list_optimizers", "optimizer_info", "refresh", "register", "unregister"), "optreg.default"
+        ("get_optimizer", "list_optimizers", "optimizer_info", "refresh", "register", "unregister"),
+        "optreg.registry.default",
     ),
     "Optimizer": "optreg.optimizer.contract",
 }

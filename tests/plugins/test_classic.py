@@ -115,8 +115,8 @@ def test_a_hundred_steps_equal_a_numpy_transcription(case, graph):
         np.testing.assert_allclose(actual[name], expected[name], rtol=1e-11, atol=1e-12, err_msg=name)
 
 
-# Both call the same kernel for every dense gradient, so these are equal to the bit. Adam's sparse path differs on purpose
-# (see the docstring of Adam) by the rounding of one addition, and 16-bit weights by their float32 arithmetic.
+# Both call the same kernel for every dense gradient, so these are equal to the bit. Adam's sparse path differs on
+# purpose (see the docstring of Adam) by the rounding of one addition, and 16-bit weights by their float32 arithmetic.
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize("case", OPTIONS)
@@ -281,7 +281,7 @@ def test_checkpoints_written_by_tensorflow_29_are_continued(case):
 
 @pytest.mark.parametrize("case", [c for c in golden_cases() if "clip" in str(c["arguments"])], ids=lambda c: c["case"])
 def test_clipping_alone_differs_from_the_recording_and_only_where_rows_repeat(case):
-    """Keras 2.9 clipped repeated rows one by one; where each variable is clipped alone, the dense ones must be equal."""
+    """Keras 2.9 clipped repeated rows one by one; where each variable is clipped alone, dense ones must be equal."""
     recorded = np.load(GOLDEN / f"{case['case']}.npz")
     variables = {name: tf.Variable(recorded[f"init/{name}"]) for name in NAMES}
     check = () if "global_clipnorm" in case["arguments"] else NAMES[:3]

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 import optreg
-from optreg.card_reader import describe_class, read_card
 from optreg.cards import Card, Paper, Slot
+from optreg.cards.reader import describe_class, read_card
 
 EVERYTHING = '''
 import math
@@ -189,7 +189,7 @@ def test_what_cannot_be_read_gets_a_reason_and_a_next_step(site, source, problem
 
 
 def test_a_huge_file_is_not_read(site, monkeypatch):
-    monkeypatch.setattr("optreg.card_reader.LARGEST_SOURCE", 100)
+    monkeypatch.setattr("optreg.cards.reader.LARGEST_SOURCE", 100)
     site.install("huge", {"huge.py": "class X: ...\n" + "#" * 100})
     assert "larger than" in read_card("huge:X", "huge").problem
 

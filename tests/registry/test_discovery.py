@@ -8,8 +8,8 @@ import sys
 import pytest
 
 import optreg
-from optreg.distributions import distributions, installed_versions
-from optreg.entries import GROUPS, State
+from optreg.discovery.distributions import distributions, installed_versions
+from optreg.discovery.entries import GROUPS, State
 from optreg.registry import Registry
 
 
@@ -36,7 +36,7 @@ def test_spelling_is_folded(site, spelling):
 def test_a_direct_name_is_found_without_reading_any_card(site, monkeypatch):
     site.install_lion("pack", module="lion_module")
     site.install_lion("rival", module="lion_rival", name="adam")
-    monkeypatch.setattr("optreg.card_reader.read_card", lambda *_: pytest.fail("a card was read"))
+    monkeypatch.setattr("optreg.cards.reader.read_card", lambda *_: pytest.fail("a card was read"))
     assert Registry().optimizer_info("lion").distribution == "pack"
     assert Registry().optimizer_info("adam").distribution == "optreg"
 
@@ -152,7 +152,7 @@ def test_plugins_are_disabled_by_the_environment_and_built_ins_never(site, monke
 def test_a_disabled_plugin_is_never_imported_nor_read(site, monkeypatch):
     site.install("slow", {"slow.py": "raise SystemExit('imported')"}, slow="slow:Slow")
     monkeypatch.setenv("OPTREG_DISABLE_PLUGINS", "slow")
-    monkeypatch.setattr("optreg.card_reader.read_card", lambda *_: pytest.fail("the card was read"))
+    monkeypatch.setattr("optreg.cards.reader.read_card", lambda *_: pytest.fail("the card was read"))
     for way in ("slow", "slow/slow", "slow:Slow"):
         with pytest.raises(optreg.UnusableOptimizer) as caught:
             Registry().get_optimizer(way)

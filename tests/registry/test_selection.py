@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import optreg
+from optreg.cards.state_size import bytes_per_parameter, variants
 from optreg.registry import Registry
-from optreg.state_size import bytes_per_parameter, variants
 
 CARDS = """
 class Ada:

@@ -6,7 +6,7 @@ import pytest
 
 import optreg
 from optreg.cards import Card
-from optreg.entries import State
+from optreg.discovery.entries import State
 from optreg.registry import Registry
 
 

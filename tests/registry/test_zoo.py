@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import optreg
-from optreg.entries import State
+from optreg.discovery.entries import State
 from optreg.registry import Registry
 
 ANIMALS = {

@@ -12,8 +12,8 @@ from optreg.bench.results import Subject as Provenance
 from optreg.bench.selection import Choice
 from optreg.bench.subjects import LegacyContract, Subject
 from optreg.cards import OptimizerCard
-from optreg.default import get_optimizer, optimizer_info
 from optreg.errors import OptregError, UnusableOptimizer
+from optreg.registry.default import get_optimizer, optimizer_info
 
 OURS = "optreg"
 

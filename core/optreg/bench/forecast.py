@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from optreg.bench.contenders import OURS
+from optreg.bench.hook_cost import VARIANTS
 from optreg.bench.results import SpeedEntry
 from optreg.bench.timing import Effort
 
@@ -91,7 +93,8 @@ class Forecast:
 
 
 def _guess(entry: SpeedEntry) -> tuple[float, float]:
-    return _FIRST_GUESS.get((entry.implementation, entry.execution), _UNKNOWN)
+    implementation = OURS if entry.implementation in VARIANTS else entry.implementation
+    return _FIRST_GUESS.get((implementation, entry.execution), _UNKNOWN)
 
 
 def _identity(entry: SpeedEntry) -> tuple[str, str, str]:

@@ -8,11 +8,12 @@ from typing import Any
 from optreg.bench.contenders import Contender, variant
 from optreg.bench.selection import Choice
 from optreg.bench.subjects import LegacyContract, Subject
-from optreg.default import get_optimizer
 from optreg.hookspecs import hookimpl
+from optreg.registry.default import get_optimizer
 
 UNHOOKED = "no joints"
 ATTACHED = "one plugin"
+VARIANTS = (UNHOOKED, ATTACHED)
 
 
 class PassingOn:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from optreg.default import list_optimizers
 from optreg.errors import OptregError, UnknownOptimizer
+from optreg.registry.default import list_optimizers
 
 _WILDCARDS = frozenset("*?")
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from optreg.card_reader import read_card
 from optreg.cards import Card
+from optreg.cards.reader import read_card
 from optreg.conformance.catalogue import all_checks, select_checks
 from optreg.conformance.check import Check
 from optreg.conformance.report import Result

@@ -11,8 +11,8 @@ from typing import Any
 
 from optreg.cards import Card, Interval, Slot
 from optreg.errors import NotAnOptimizer
-from optreg.loading import not_an_optimizer, target_of
 from optreg.registry import default_registry
+from optreg.registry.loading import not_an_optimizer, target_of
 
 _BRISK = 0.1
 """Learning rate at which one step of about the rate's size moves a weight near 1 even in bfloat16, which has 8 bits."""

@@ -16,8 +16,8 @@ from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.report import Report
 from optreg.conformance.runner import Progress, run_checks
 from optreg.conformance.subject import Subject, find_subject
-from optreg.loading import target_of
 from optreg.registry import default_registry
+from optreg.registry.loading import target_of
 
 
 def validate(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import inspect
 
-from optreg.card_reader import describe_class, read_card
 from optreg.cards import SPARSE_MEANING, Interval, OptimizerCard
+from optreg.cards.reader import describe_class, read_card
 from optreg.conformance.check import Skipped, check
 from optreg.conformance.demands import demand, demand_equal, demand_refusal
 from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.subject import Subject
 from optreg.conformance.training import Training
 from optreg.errors import listing
-from optreg.loading import target_of
+from optreg.registry.loading import target_of
 
 
 @check("The constructor has an argument without default, or does not pass its name on to super().__init__.")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-from optreg.discovery import is_target
-from optreg.entries import BUILT_IN, State, Verdict
+from optreg.discovery.entries import BUILT_IN, State, Verdict
+from optreg.discovery.index import is_target
 from optreg.errors import InvalidName, UnusableOptimizer
 
 _CONTRACT = "optreg.optimizer"  # the package that defines the base class; importing it here would load TensorFlow

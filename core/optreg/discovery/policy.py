@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from optreg.distributions import normalise
-from optreg.entries import BUILT_IN, SESSION, Entry, State, Verdict, fold
+from optreg.discovery.distributions import normalise
+from optreg.discovery.entries import BUILT_IN, SESSION, Entry, State, Verdict, fold
 from optreg.errors import InvalidFilter
 
 DISABLE = "OPTREG_DISABLE_PLUGINS"

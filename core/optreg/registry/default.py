@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from optreg.entries import Entry
+from optreg.discovery.entries import Entry
 from optreg.registry import default_registry
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from optreg.configs import Description, describe
 from optreg.errors import InvalidConfig, NotAnOptimizer, listing
-from optreg.keras_configs import without_unused_options
-from optreg.loading import is_optimizer, library_of, not_an_optimizer
-from optreg.signatures import accepted_by, check_arguments
+from optreg.registry.configs import Description, describe
+from optreg.registry.keras_configs import without_unused_options
+from optreg.registry.loading import is_optimizer, library_of, not_an_optimizer
+from optreg.registry.signatures import accepted_by, check_arguments
 
 if TYPE_CHECKING:
     from optreg.optimizer.contract import Optimizer

@@ -154,7 +154,7 @@ class HyperparameterCard:
 class OptimizerCard:
     """All that is known of one optimizer class: its ``Card`` with what docstring and signature say.
 
-    Built from the source text by ``optreg.discovery`` and from the live class by ``describe_class``;
+    Built from the source text by ``optreg.discovery.index`` and from the live class by ``describe_class``;
     the conformance suite proves the two equal.
     """
 

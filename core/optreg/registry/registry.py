@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optreg import lookup
-from optreg.discovery import NAME, Index, discover, settle
-from optreg.entries import KINDS, SESSION, Entry, fold
+from optreg.discovery.entries import KINDS, SESSION, Entry, fold
+from optreg.discovery.index import NAME, Index, discover, settle
+from optreg.discovery.policy import Policy
 from optreg.errors import (
     InvalidFilter,
     InvalidName,
@@ -24,9 +24,9 @@ from optreg.errors import (
     listing,
     suggestion,
 )
-from optreg.loading import LoadFailure, imported, load_target, load_unregistered, not_an_optimizer, target_of
-from optreg.policy import Policy
-from optreg.selection import Selection
+from optreg.registry import lookup
+from optreg.registry.loading import LoadFailure, imported, load_target, load_unregistered, not_an_optimizer, target_of
+from optreg.registry.selection import Selection
 
 if TYPE_CHECKING:
     from optreg.optimizer.contract import Optimizer
@@ -187,7 +187,7 @@ class Registry:
 
         Arguments and errors are those of ``optreg.get_optimizer``.
         """
-        from optreg.building import build_optimizer  # noqa: PLC0415 - listings do without it
+        from optreg.registry.building import build_optimizer  # noqa: PLC0415 - listings do without it
 
         return build_optimizer(self, optimizer, hyperparameters)
 
@@ -198,7 +198,7 @@ class Registry:
             UnknownHyperparameter: The factory has no such argument.
             UnknownOptimizer, AmbiguousOptimizer, UnusableOptimizer: As for ``get_class``.
         """
-        from optreg.signatures import check_arguments  # noqa: PLC0415 - listings do without it
+        from optreg.registry.signatures import check_arguments  # noqa: PLC0415 - listings do without it
 
         factory = self.get_class(name, kind)
         check_arguments(factory, arguments, word="hyperparameter" if kind == "optimizer" else "argument")

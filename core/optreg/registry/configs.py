@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optreg.errors import InvalidConfig, listing
-from optreg.keras_configs import class_name_of
+from optreg.registry.keras_configs import class_name_of
 
 FORMS = (
     "{'optimizer': 'optreg/<name>', 'config': {...}} from to_dict(), "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from optreg.discovery import Index
-from optreg.entries import SESSION, Entry, fold
+from optreg.discovery.entries import SESSION, Entry, fold
+from optreg.discovery.index import Index
 from optreg.errors import AmbiguousOptimizer, UnknownOptimizer, UnusableOptimizer, listing, suggestion
 
 

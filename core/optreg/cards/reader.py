@@ -12,10 +12,10 @@ from importlib.util import decode_source
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from optreg.card_literals import UnreadableCard, evaluate_card
 from optreg.cards import Card, HyperparameterCard, OptimizerCard
-from optreg.docstrings import Docstring, parse_docstring
-from optreg.source_files import locate
+from optreg.cards.docstrings import Docstring, parse_docstring
+from optreg.cards.literals import UnreadableCard, evaluate_card
+from optreg.cards.source_files import locate
 
 LARGEST_SOURCE = 2_000_000  # bytes; a larger file is generated, and reading it would slow every listing down
 

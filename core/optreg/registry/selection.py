@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from optreg.cards import SPARSE_MEANING
-from optreg.entries import Entry, State, matches
+from optreg.discovery.entries import Entry, State, matches
 from optreg.errors import InvalidFilter, listing, suggestion
 
 CAPABILITIES = frozenset(

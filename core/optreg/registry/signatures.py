@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optreg.errors import HyperparameterTypeError, UnknownHyperparameter, suggestion
-from optreg.loading import is_optimizer
+from optreg.registry.loading import is_optimizer
 
 CONTRACT_OPTIONS = (
     "name",

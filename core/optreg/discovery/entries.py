@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from optreg.cards import API_VERSION, Card, OptimizerCard
 
 if TYPE_CHECKING:
-    from optreg.card_reader import Reading
+    from optreg.cards.reader import Reading
 
 BUILT_IN = "optreg"
 """The distribution whose names no other may take."""
@@ -97,7 +97,7 @@ class Entry:
     def reading(self) -> Reading:
         """What the source text says; read when first asked for."""
         # Only listings and checks need the reader; looking a name up must not pay for importing it.
-        from optreg.card_reader import Reading, describe_class, read_card  # noqa: PLC0415
+        from optreg.cards.reader import Reading, describe_class, read_card  # noqa: PLC0415
 
         if self.live is not None:
             return Reading(card=describe_class(self.live))

@@ -6,10 +6,10 @@ import platform
 import sys
 from dataclasses import dataclass
 
-from optreg.discovery import GROUP_PREFIX
-from optreg.distributions import distributions, installed_versions
-from optreg.entries import BUILT_IN, GROUPS, State
-from optreg.policy import Policy
+from optreg.discovery.distributions import distributions, installed_versions
+from optreg.discovery.entries import BUILT_IN, GROUPS, State
+from optreg.discovery.index import GROUP_PREFIX
+from optreg.discovery.policy import Policy
 
 _LIBRARIES = {
     "optreg": ("optreg",),

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from optreg.distributions import Distribution, EntryPoint, distributions, normalise
-from optreg.entries import BUILT_IN, GROUPS, SESSION, Entry, State, fold
-from optreg.policy import Policy
+from optreg.discovery.distributions import Distribution, EntryPoint, distributions, normalise
+from optreg.discovery.entries import BUILT_IN, GROUPS, SESSION, Entry, State, fold
+from optreg.discovery.policy import Policy
 
 GROUP_PREFIX = "optreg."
 

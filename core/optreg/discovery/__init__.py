@@ -1,0 +1,1 @@
+"""From installed distributions to a record for each name; nothing of a plugin is imported."""
