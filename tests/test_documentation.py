@@ -93,7 +93,7 @@ def installed_plugin(tmp_path):
 @pytest.mark.slow
 def test_the_plugin_of_contributing_is_listed_explained_and_valid(installed_plugin):
     listed = json.loads(optreg("list", "--json", path=installed_plugin).stdout)
-    assert {"adam", "heavy_ball", "sgd"} <= {entry["name"] for entry in listed["optimizers"]}
+    assert {"adam", "heavy_ball", "sgd"} <= {entry["name"] for entry in listed["entries"]}
     assert "fading sum b of gradients" in optreg("info", "heavy_ball", path=installed_plugin).stdout
     validated = optreg("validate", "heavy_ball", "--json", path=installed_plugin)
     assert validated.returncode == 0, validated.stdout + validated.stderr

@@ -137,7 +137,7 @@ def _speed_cells(row: SpeedRow) -> tuple[str, ...]:
         _time(row.spread.median) if row.spread else _NOTHING,
         between,
         _comparison(row),
-        _number(row.parameters_per_second, scale=1e-6, digits=0),
+        _NOTHING if row.parameters_per_second is None else f"{row.parameters_per_second / 1e6:.3g}",
         _NOTHING if row.bytes_per_second is None else f"{row.bytes_per_second / 1e9:.3g}",
         _number(row.state_bytes_per_parameter, digits=0, unit=" B"),
         f"{setup:.1f} s",

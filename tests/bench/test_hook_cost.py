@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tensorflow as tf
+
 from optreg.bench import Options, run
 from optreg.bench.contenders import contenders
 from optreg.bench.hook_cost import VARIANTS, hook_contenders

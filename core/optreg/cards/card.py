@@ -88,6 +88,8 @@ class Card:
     def given(self, settings: Mapping[str, Any]) -> Card:
         """Return the card of an optimizer built with these hyperparameters: less what their flags take away."""
         lost = {word for flag, words in self.without.items() if settings.get(flag) for word in words}
+        if not lost:
+            return self
         dtypes = tuple(name for name in self.dtypes if name not in lost)
         return replace(self, dtypes=dtypes, xla=self.xla and "xla" not in lost)
 
