@@ -137,7 +137,7 @@ def _speed_cells(row: SpeedRow) -> tuple[str, ...]:
         _time(row.spread.median) if row.spread else _NOTHING,
         between,
         _comparison(row),
-        _NOTHING if row.parameters_per_second is None else f"{row.parameters_per_second / 1e6:.3g}",
+        _millions(row.parameters_per_second),
         _NOTHING if row.bytes_per_second is None else f"{row.bytes_per_second / 1e9:.3g}",
         _number(row.state_bytes_per_parameter, digits=0, unit=" B"),
         f"{setup:.1f} s",
@@ -204,6 +204,14 @@ def _range(spread: Spread | None, *, digits: int, scale: float = 1.0) -> str:
 
 def _number(value: float | None, *, digits: int, scale: float = 1.0, unit: str = "") -> str:
     return _NOTHING if value is None else f"{scale * value:.{digits}f}{unit}"
+
+
+def _millions(value: float | None) -> str:
+    """Return a number in millions with three digits, written out."""
+    if value is None:
+        return _NOTHING
+    millions = value / 1e6
+    return f"{millions:.0f}" if millions >= 100 else f"{millions:.3g}"  # noqa: PLR2004 - three digits
 
 
 def _between(low: str, high: str) -> str:
