@@ -150,3 +150,15 @@ def test_to_dict_names_the_optimizer_and_rebuilds_it():
     rebuilt = optreg.get_optimizer(saved)
     assert type(rebuilt) is Adam
     assert rebuilt.get_config() == saved["config"]
+
+
+def test_a_configuration_saved_with_a_plugin_is_refused_when_it_is_read():
+    class Halving:
+        @optreg.hookimpl
+        def transform_gradients(self, grads_and_vars):
+            return [(gradient / 2, variable) for gradient, variable in grads_and_vars]
+
+    config = json.loads(json.dumps(SGD(0.5, plugins=[Halving()]).get_config()))
+    with pytest.raises(InvalidConfig, match="saved with .*Halving' among plugins, which cannot be saved"):
+        SGD.from_config(config)
+    assert SGD.from_config({**config, "plugins": []}).get_config() == SGD(0.5).get_config()

@@ -182,7 +182,7 @@ def test_epsilon_zero_means_zero():
 
 
 def test_lr_is_accepted_with_a_warning():
-    with pytest.warns(DeprecationWarning, match="the argument lr is deprecated, use learning_rate"):
+    with pytest.warns(UserWarning, match="the argument lr is deprecated, use learning_rate"):
         optimizer = SGD(lr=0.125)
     assert float(optimizer.learning_rate) == 0.125
 

@@ -20,6 +20,7 @@ class OptionAttributes:
     _constructed: bool
     _hyperparameters: HyperparameterTable
     _transformers: list[AttachedStep]
+    _aggregator_step: AttachedStep | None
 
     def __getattr__(self, name: str) -> Any:
         # Reached only for names that are no ordinary attribute.
@@ -96,16 +97,11 @@ class OptionAttributes:
     @property
     def gradient_aggregator(self) -> Any:
         """How replicas' gradients are combined, as it was given; None for their sum."""
-        return self.gradient_aggregator_step.given if self.gradient_aggregator_step is not None else None
+        return self._aggregator_step.given if self._aggregator_step is not None else None
 
     @gradient_aggregator.setter
     def gradient_aggregator(self, given: Any) -> None:
         self._aggregator_step = AttachedStep("aggregator", given) if given is not None else None
-
-    @property
-    def gradient_aggregator_step(self) -> AttachedStep | None:
-        """The aggregator ready to be called, or None."""
-        return self._aggregator_step
 
     @property
     def gradient_transformers(self) -> list[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -18,6 +18,9 @@ from optreg.optimizer.distribution import Pair, devices_of, sum_across_replicas
 from optreg.optimizer.gradients import check_dtypes, sum_repeated_rows
 from optreg.optimizer.hyperparameters import HyperparameterTable, is_schedule
 
+if TYPE_CHECKING:
+    from optreg.optimizer.pipeline import AttachedStep
+
 ApplyState = dict[tuple[str, Any], dict[str, Any]]
 """(device, dtype) -> coefficients of one step, prepared once and shared by all variables there."""
 
@@ -26,6 +29,7 @@ class AuthorMethods:
     """Protected methods of the contract: hyperparameters, preparation of a step, and the update of one variable."""
 
     card: Card
+    _aggregator_step: AttachedStep | None
     _create_hypers: Callable[[], None]
     _hyperparameters: HyperparameterTable
     _initial_decay: float
@@ -147,7 +151,7 @@ class AuthorMethods:
 
     def _aggregate_gradients(self, grads_and_vars: Sequence[Pair]) -> Sequence[Pair]:
         """Override to combine gradients across replicas yourself; by default the user's aggregator, else the sum."""
-        aggregator = self.gradient_aggregator_step  # type: ignore[attr-defined]
+        aggregator = self._aggregator_step
         return aggregator(grads_and_vars) if aggregator is not None else sum_across_replicas(grads_and_vars)
 
     def _assert_valid_dtypes(self, tensors: Iterable[Any]) -> None:
@@ -182,3 +186,34 @@ def missing_method(optimizer: Any, method: str, reason: str) -> str:
         f"{type(optimizer).__name__} received {reason} but does not implement {method}: "
         f"override {method}(self, grad, var, ...) in the class"
     )
+
+
+_SPARSE_METHODS = ("_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
+
+
+def takes_sparse_gradients(cls: type) -> bool:
+    """Whether a class has a method of its own for sparse gradients."""
+    return _overrides(cls, *_SPARSE_METHODS)
+
+
+def require_update_method(cls: type) -> None:
+    """Refuse a class that can update nothing.
+
+    Raises:
+        IncompleteOptimizer: Saying which method to write.
+    """
+    if not _overrides(cls, "_resource_apply_dense", *_SPARSE_METHODS) and not _replaces_the_step(cls):
+        raise IncompleteOptimizer(
+            f"{cls.__name__} cannot update a variable: override "
+            "_resource_apply_dense(self, grad, var, apply_state=None), and for sparse gradients "
+            "_resource_apply_sparse(self, grad, var, indices, apply_state=None); or override apply_gradients"
+        )
+
+
+def _overrides(cls: type, *methods: str) -> bool:
+    return any(getattr(cls, method) is not getattr(AuthorMethods, method) for method in methods)
+
+
+def _replaces_the_step(cls: type) -> bool:
+    owner = next(base for base in cls.__mro__ if "apply_gradients" in vars(base))
+    return AuthorMethods not in owner.__bases__

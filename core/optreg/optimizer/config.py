@@ -5,14 +5,68 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from typing import Any
 
 from optreg.errors import InvalidConfig, UnknownHyperparameter, listing, suggestion
 from optreg.optimizer.hyperparameters import deserialize_schedule
-from optreg.optimizer.pipeline import check_saved_steps
+from optreg.optimizer.pipeline import UNREGISTERED, AttachedStep, check_saved_steps
+from optreg.registry import default_registry
 
 BASE_OPTIONS = ("clipnorm", "clipvalue", "global_clipnorm", "lr", "decay", "plugins")
 """Keyword arguments that every optimizer takes, beside its own."""
+
+
+class Configurable:
+    """Part of the optimizer that can be taken apart into a dictionary and put together again."""
+
+    _name: str
+    _clip: dict[str, float | None]
+    _plugins: tuple[Any, ...]
+    _transformers: list[AttachedStep]
+    _aggregator_step: AttachedStep | None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "get_config" in vars(cls):
+            setattr(cls, "get_config", complete(vars(cls)["get_config"]))  # noqa: B010 - mypy knows no assigned methods
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the optimizer, without its state: JSON-clean, complete or an error.
+
+        Override it to add the constructor's own arguments.
+
+        Raises:
+            InvalidConfig: The dictionary leaves out arguments of the constructor.
+        """
+        config: dict[str, Any] = {"name": self._name}
+        config |= {option: threshold for option, threshold in self._clip.items() if threshold is not None}
+        if self._aggregator_step is not None:
+            config["gradient_aggregator"] = self._aggregator_step.serialize()
+        if self._transformers:
+            config["gradient_transformers"] = [transformer.serialize() for transformer in self._transformers]
+        if self._plugins:
+            config["plugins"] = [{UNREGISTERED: type(plugin).__qualname__} for plugin in self._plugins]
+        return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """Build an optimizer from ``get_config()``'s dictionary, which is not modified.
+
+        Args:
+            config: The dictionary; ``lr`` is read as ``learning_rate``.
+            custom_objects: Classes of schedules by name, where they cannot be found otherwise.
+
+        Raises:
+            InvalidConfig: Something in it cannot be rebuilt.
+        """
+        return cls(**constructor_config(cls, config, custom_objects))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{"optimizer", "optreg", "config"}``, from which ``optreg.get_optimizer`` rebuilds the optimizer."""
+        cls = type(self)
+        name = default_registry().qualified_name_of(cls) or f"{cls.__module__}:{cls.__qualname__}"
+        return {"optimizer": name, "optreg": version("optreg"), "config": self.get_config()}
 
 
 def check_options(cls: type, options: Mapping[str, Any]) -> None:

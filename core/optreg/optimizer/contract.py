@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import abc
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from optreg.cards import Card
-from optreg.errors import IncompleteOptimizer, InvalidGradients, WrongContext, listing
+from optreg.errors import IncompleteOptimizer, InvalidGradients
 from optreg.optimizer import distribution
 from optreg.optimizer.attributes import OptionAttributes
-from optreg.optimizer.authoring import ApplyState, AuthorMethods, missing_method, takes_apply_state
+from optreg.optimizer.authoring import (
+    ApplyState,
+    AuthorMethods,
+    missing_method,
+    require_update_method,
+    takes_apply_state,
+    takes_sparse_gradients,
+)
 from optreg.optimizer.clipping import CLIP_NAMES, clip, clip_thresholds
-from optreg.optimizer.config import check_options, complete, constructor_config
+from optreg.optimizer.config import Configurable, check_options
 from optreg.optimizer.distribution import Pair
-from optreg.optimizer.gradients import drop_missing, fitting, paired, record_loss, require_variable
-from optreg.optimizer.hyperparameters import HyperparameterTable, check_kind, check_range
+from optreg.optimizer.gradients import drop_missing, fitting, paired, record_loss
+from optreg.optimizer.graph_mode import GraphModeMethods
+from optreg.optimizer.hyperparameters import HyperparameterTable, initial_decay
 from optreg.optimizer.pipeline import AttachedStep, DirectPipeline, PluginPipeline
 from optreg.optimizer.slots import SlotTable
 from optreg.optimizer.state import OptimizerState
-from optreg.registry import default_registry
 
 
 class _OptimizerType(abc.ABCMeta):
@@ -35,7 +41,9 @@ class _OptimizerType(abc.ABCMeta):
         return instance
 
 
-class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_OptimizerType):
+class Optimizer(
+    AuthorMethods, GraphModeMethods, OptimizerState, OptionAttributes, Configurable, metaclass=_OptimizerType
+):
     """Base of all optimizers: the contract of ``tf.keras.optimizers.legacy.Optimizer`` of Keras 2.9.
 
     A subclass sets its hyperparameters with ``_set_hyper`` in the constructor, creates its state in ``_create_slots``
@@ -54,9 +62,8 @@ class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_Opti
             pairs, a registered name, or (name, arguments). Default: their sum.
         gradient_transformers: Sequence of such functions or names, run in order after the aggregation.
         **kwargs: ``clipvalue``, ``clipnorm``, ``global_clipnorm`` (thresholds, at least 0); ``decay`` (inverse time
-        decay
-            of the learning rate, ``lr / (1 + decay * iterations)``); ``lr`` (deprecated name of ``learning_rate``);
-            ``plugins`` (objects with functions marked ``optreg.hookimpl``).
+            decay of the learning rate, ``lr / (1 + decay * iterations)``); ``lr`` (deprecated name of
+            ``learning_rate``); ``plugins`` (objects with functions marked ``optreg.hookimpl``).
 
     Raises:
         UnknownHyperparameter: Any other keyword.
@@ -74,16 +81,16 @@ class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_Opti
         gradient_transformers: Iterable[Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        _require_update_method(type(self))
+        require_update_method(type(self))
         check_options(type(self), kwargs)
         if "lr" in kwargs:
-            warnings.warn("the argument lr is deprecated, use learning_rate", DeprecationWarning, stacklevel=3)
+            warnings.warn("the argument lr is deprecated, use learning_rate", stacklevel=4)
         self._name = str(name)
         self._distribution_strategy = distribution.present_strategy()
         self._hyperparameters = HyperparameterTable(
             type(self).__name__,
             self.card.ranges,
-            create=lambda hyper, value, dtype: distribution.create_scalar(hyper, value, dtype=dtype),
+            create=distribution.create_scalar,
             track=self._track,
             forget=self._forget,
         )
@@ -93,20 +100,15 @@ class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_Opti
         self._weights: list[Any] = []
         self._iterations: Any = None
         self._known_variables: set[str] = set()
-        self._initial_decay = _decay(type(self).__name__, kwargs.get("decay"))
+        self._initial_decay = initial_decay(type(self).__name__, kwargs.get("decay"))
         self._clip = clip_thresholds(type(self).__name__, {name: kwargs.get(name) for name in CLIP_NAMES})
         self._transformers: list[AttachedStep] = []
         self.gradient_transformers = gradient_transformers or ()
         self.gradient_aggregator = gradient_aggregator
         self._dense_takes_state = takes_apply_state(self._resource_apply_dense)
         self._sparse_takes_state = takes_apply_state(self._resource_apply_sparse)
-        plugins = tuple(kwargs.get("plugins") or ())
-        self._pipeline = PluginPipeline(self, plugins) if plugins else DirectPipeline(self)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "get_config" in vars(cls):
-            setattr(cls, "get_config", complete(vars(cls)["get_config"]))  # noqa: B010 - mypy knows no assigned methods
+        self._plugins = tuple(kwargs.get("plugins") or ())
+        self._pipeline = PluginPipeline(self, self._plugins) if self._plugins else DirectPipeline(self)
 
     def minimize(
         self, loss: Any, var_list: Any, grad_loss: Any = None, name: str | None = None, tape: Any = None
@@ -116,8 +118,7 @@ class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_Opti
         Args:
             loss: A function without arguments, or a tensor together with the ``tape`` that recorded it.
             var_list: Variables to update, nested as you like, or a function that returns them; it is called after the
-            loss,
-                so that variables created by the first call of the loss are found.
+                loss, so that variables created by the first call of the loss are found.
             grad_loss: Gradient that flows into ``loss``; default ones.
             name: Scope of the operations in a graph.
             tape: The ``tf.GradientTape`` that recorded a tensor loss.
@@ -139,29 +140,6 @@ class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_Opti
             pairs = self._get_gradients(tape, loss, variables, grad_loss)
         self._assert_valid_dtypes(variable for gradient, variable in pairs if gradient is not None)
         return pairs
-
-    def get_gradients(self, loss: Any, params: Sequence[Any]) -> list[Any]:
-        """Return the gradients of ``loss`` with respect to ``params``, clipped and transformed. For graphs only.
-
-        Raises:
-            WrongContext: Called eagerly, where a loss does not know its history.
-            InvalidGradients: A parameter that the loss does not depend on.
-        """
-        if tf.executing_eagerly():
-            raise WrongContext("get_gradients() works in graphs only; use a tf.GradientTape in eager mode")
-        variables = [require_variable(variable) for variable in tf.nest.flatten(params)]
-        pairs = list(zip(tf.gradients(loss, variables), variables, strict=True))
-        missing = [distribution.shared_name(variable) for gradient, variable in pairs if gradient is None]
-        if missing:
-            raise InvalidGradients(f"the loss does not depend on {listing(missing)}")
-        return [gradient for gradient, _ in self._transform_gradients(pairs)]
-
-    def get_updates(self, loss: Any, params: Sequence[Any]) -> list[Any]:
-        """Return the operation of one step on ``loss`` in a list. For graphs only, as ``get_gradients``."""
-        gradients = self.get_gradients(loss, params)
-        pairs = list(zip(gradients, tf.nest.flatten(params), strict=True))
-        self._assert_valid_dtypes(variable for _, variable in pairs)
-        return [self.apply_gradients(pairs)]
 
     @distribution.as_written
     def apply_gradients(
@@ -263,75 +241,10 @@ class Optimizer(AuthorMethods, OptimizerState, OptionAttributes, metaclass=_Opti
                         f"variable {distribution.shared_name(variable)!r} has a constraint and a sparse gradient; a "
                         "constraint needs the whole variable. Remove it, or densify with tf.convert_to_tensor(gradient)"
                     )
-                if not _overrides(type(self), *_SPARSE_METHODS):
+                if not takes_sparse_gradients(type(self)):
                     raise IncompleteOptimizer(
                         missing_method(self, "_resource_apply_sparse", "a sparse gradient (tf.IndexedSlices)")
                     )
 
-    def get_config(self) -> dict[str, Any]:
-        """Return what rebuilds the optimizer, without its state: JSON-clean, complete or an error.
-
-        Override it to add the constructor's own arguments.
-
-        Raises:
-            InvalidConfig: The dictionary leaves out arguments of the constructor.
-        """
-        config: dict[str, Any] = {"name": self._name}
-        config |= {option: threshold for option, threshold in self._clip.items() if threshold is not None}
-        if self.gradient_aggregator_step is not None:
-            config["gradient_aggregator"] = self.gradient_aggregator_step.serialize()
-        if self._transformers:
-            config["gradient_transformers"] = [transformer.serialize() for transformer in self._transformers]
-        return config
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """Build an optimizer from ``get_config()``'s dictionary, which is not modified.
-
-        Args:
-            config: The dictionary; ``lr`` is read as ``learning_rate``.
-            custom_objects: Classes of schedules by name, where they cannot be found otherwise.
-
-        Raises:
-            InvalidConfig: Something in it cannot be rebuilt.
-        """
-        return cls(**constructor_config(cls, config, custom_objects))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return ``{"optimizer", "optreg", "config"}``, from which ``optreg.get_optimizer`` rebuilds the optimizer."""
-        cls = type(self)
-        name = default_registry().qualified_name_of(cls) or f"{cls.__module__}:{cls.__qualname__}"
-        return {"optimizer": name, "optreg": version("optreg"), "config": self.get_config()}
-
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__} {self._name!r}>"
-
-
-_DENSE_METHODS = ("_resource_apply_dense", "_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
-_SPARSE_METHODS = ("_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
-
-
-def _overrides(cls: type, *methods: str) -> bool:
-    return any(getattr(cls, method) is not getattr(Optimizer, method) for method in methods)
-
-
-def _require_update_method(cls: type) -> None:
-    """Refuse a class that can update nothing.
-
-    Raises:
-        IncompleteOptimizer: Saying which method to write.
-    """
-    if not _overrides(cls, *_DENSE_METHODS, "apply_gradients"):
-        raise IncompleteOptimizer(
-            f"{cls.__name__} cannot update a variable: override "
-            "_resource_apply_dense(self, grad, var, apply_state=None), and for sparse gradients "
-            "_resource_apply_sparse(self, grad, var, indices, apply_state=None); or override apply_gradients"
-        )
-
-
-def _decay(owner: str, value: Any) -> float:
-    if value is None:
-        return 0.0
-    check_kind(owner, "decay", value)
-    check_range(owner, "decay", value, "[0, inf)")
-    return float(value)

@@ -91,7 +91,7 @@ def state_scope(strategy: Any | None) -> Iterator[None]:
             yield
 
 
-def create_scalar(name: str, value: Any, *, dtype: Any) -> Any:
+def create_scalar(name: str, value: Any, dtype: Any) -> Any:
     """Create a scalar variable that every replica reads and one replica writes."""
     return tf.Variable(
         value,

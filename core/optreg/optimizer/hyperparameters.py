@@ -24,7 +24,7 @@ from optreg.errors import HyperparameterTypeError, InvalidConfig, InvalidHyperpa
 from optreg.optimizer.distribution import describe_value, resource_variable
 
 Create = Callable[[str, Any, Any], Any]
-"""(name, initial value, dtype) -> variable, created in the scope of the optimizer."""
+"""(name, initial value, dtype) to a variable, created in the scope of the optimizer."""
 
 
 class HyperparameterTable:
@@ -159,6 +159,19 @@ def check_range(owner: str, name: str, value: Any, declared: str) -> None:
         return
     if math.isnan(number) or (declared and number not in _interval(declared)):
         raise InvalidHyperparameter(f"{owner}: {name} must be in {declared or '(-inf, inf)'}, received {number:g}")
+
+
+def initial_decay(owner: str, value: Any) -> float:
+    """Return the constant of inverse time decay given to a constructor; 0 for None.
+
+    Raises:
+        HyperparameterTypeError, InvalidHyperparameter: Not a number, or negative.
+    """
+    if value is None:
+        return 0.0
+    check_kind(owner, "decay", value)
+    check_range(owner, "decay", value, "[0, inf)")
+    return float(value)
 
 
 def near_miss(name: str, known: Iterable[str]) -> str | None:

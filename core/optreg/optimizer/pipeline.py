@@ -24,6 +24,10 @@ Updated = tuple[Sequence[Any], Sequence[Pair]]
 """Operations that updated variables, and the pairs that are left."""
 
 
+UNREGISTERED = "unregistered"
+"""Key of the note that a configuration holds in place of a function or object that it cannot keep."""
+
+
 class AttachedStep:
     """An aggregator or transformer as the user gave it, with what is needed to save it.
 
@@ -59,23 +63,23 @@ class AttachedStep:
         """Return what ``get_config`` keeps: the name, [name, arguments], or a note that a function cannot be kept."""
         name, arguments = _named(self.given)
         if name is None:
-            return {"unregistered": self.label}
+            return {UNREGISTERED: self.label}
         return [name, dict(arguments)] if arguments else name
 
 
 def check_saved_steps(owner: str, config: Mapping[str, Any]) -> None:
-    """Refuse a configuration in which a function stands that could not be saved.
+    """Refuse a configuration in which a function or plugin stands that could not be saved.
 
     Raises:
         InvalidConfig: Naming the function and what to do.
     """
-    for key in ("gradient_aggregator", "gradient_transformers"):
+    for key in ("gradient_aggregator", "gradient_transformers", "plugins"):
         value = config.get(key)
         for item in value if isinstance(value, (list, tuple)) else [value]:
-            if isinstance(item, Mapping) and "unregistered" in item:
+            if isinstance(item, Mapping) and UNREGISTERED in item:
                 raise InvalidConfig(
-                    f"{owner}: the configuration was saved with the function {item['unregistered']!r} as {key}, which "
-                    f"cannot be saved: pass {key}=... again, or register the function and give its name"
+                    f"{owner}: the configuration was saved with {item[UNREGISTERED]!r} among {key}, which cannot be "
+                    f"saved: pass {key}=... again; transformers and aggregators can be registered and given by name"
                 )
 
 

@@ -155,7 +155,7 @@ class OptimizerState(CheckpointedState):
         """Number of steps made, an int64 variable; created by the first use."""
         if self._iterations is None:
             with distribution.state_scope(self._distribution_strategy):
-                self.iterations = distribution.create_scalar("iter", 0, dtype=tf.int64)
+                self.iterations = distribution.create_scalar("iter", 0, tf.int64)
         return self._iterations
 
     @iterations.setter
