@@ -190,7 +190,7 @@ def test_lr_is_accepted_with_a_warning():
 def test_a_misspelt_attribute_suggests_the_hyperparameter():
     optimizer = Adam()
     with pytest.raises(
-        UnknownHyperparameter, match="Adam has no hyperparameter 'learning_rte'. Did you mean 'learning_ra"
+        UnknownHyperparameter, match="Adam: unknown hyperparameter 'learning_rte'. Did you mean 'learning_ra"
     ):
         optimizer.learning_rte = 5
     with pytest.raises(UnknownHyperparameter, match="Did you mean 'global_clipnorm'"):
@@ -217,9 +217,9 @@ def test_hyperparameters_are_listed_by_dir():
     [
         (
             {"learning_rat": 0.1},
-            "SGD has no hyperparameter 'learning_rat'. Did you mean 'learning_rate'. Allowed: clipnorm,",
+            "SGD: unknown hyperparameter 'learning_rat'. Did you mean 'learning_rate'. Allowed: learning_rate, momentum,",
         ),
-        ({"weight_decay": 0.1}, "SGD has no hyperparameter 'weight_decay'"),
+        ({"weight_decay": 0.1}, "SGD: unknown hyperparameter 'weight_decay'"),
     ],
 )
 def test_an_unknown_hyperparameter_is_named(arguments, message):

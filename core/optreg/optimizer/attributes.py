@@ -53,7 +53,7 @@ class OptionAttributes:
         meant = near_miss(name, known)
         if meant is not None:
             raise UnknownHyperparameter(
-                f"{self._hyperparameters.owner} has no hyperparameter {name!r}. Did you mean {meant!r}? (To set "
+                f"{self._hyperparameters.owner}: unknown hyperparameter {name!r}. Did you mean {meant!r}? (To set "
                 f"an attribute of that name all the same: object.__setattr__(opt, {name!r}, value))"
             )
 

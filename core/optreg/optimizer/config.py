@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from optreg.errors import InvalidConfig, UnknownHyperparameter, listing, suggestion
+from optreg.errors import InvalidConfig, listing
 from optreg.optimizer.hyperparameters import deserialize_schedule
 from optreg.optimizer.pipeline import UNREGISTERED, AttachedStep, check_saved_steps
 from optreg.registry import default_registry
+from optreg.registry.signatures import CONTRACT_OPTIONS, accepted_by, unknown_argument
 
-BASE_OPTIONS = ("clipnorm", "clipvalue", "global_clipnorm", "lr", "decay", "plugins")
-"""Keyword arguments that every optimizer takes, beside its own."""
+BASE_OPTIONS = tuple(
+    option for option in CONTRACT_OPTIONS if option not in {"name", "gradient_aggregator", "gradient_transformers"}
+)
+"""Keyword arguments that every optimizer takes, beside its own and those that the base constructor spells out."""
 
 
 class Configurable:
@@ -75,12 +78,9 @@ def check_options(cls: type, options: Mapping[str, Any]) -> None:
     Raises:
         UnknownHyperparameter: Naming the first unknown one, the allowed ones and the nearest.
     """
-    allowed = {*constructor_arguments(cls), *BASE_OPTIONS, "name", "gradient_aggregator", "gradient_transformers"}
     for name in options:
         if name not in BASE_OPTIONS:
-            raise UnknownHyperparameter(
-                f"{cls.__name__} has no hyperparameter {name!r}.{suggestion(name, allowed)} Allowed: {listing(allowed)}"
-            )
+            raise unknown_argument(cls.__name__, name, accepted_by(cls).names, word="hyperparameter")
 
 
 def constructor_arguments(cls: type) -> tuple[str, ...]:
