@@ -217,7 +217,7 @@ def test_hyperparameters_are_listed_by_dir():
     [
         (
             {"learning_rat": 0.1},
-            "SGD: unknown hyperparameter 'learning_rat'. Did you mean 'learning_rate'. Allowed: learning_rate, momentum,",
+            "SGD: unknown hyperparameter 'learning_rat'. Did you mean 'learning_rate'. Allowed: learning_rate, mom",
         ),
         ({"weight_decay": 0.1}, "SGD: unknown hyperparameter 'weight_decay'"),
     ],
