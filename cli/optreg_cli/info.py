@@ -81,6 +81,10 @@ def _show_facts(entry: Entry) -> None:
         paper = declared.paper
         facts += [
             ("sparse gradients", f"{declared.sparse}: {SPARSE_MEANING[declared.sparse]}"),
+            *(
+                (f"sparse with {name}", f"{mode}: {SPARSE_MEANING[mode]}")
+                for name, mode in declared.sparse_with.items()
+            ),
             ("dtypes", ", ".join(declared.dtypes) or "not declared"),
             ("compiles with XLA", "yes" if declared.xla else "no"),
             *((f"with {flag}", f"not {', '.join(lost)}") for flag, lost in declared.without.items()),

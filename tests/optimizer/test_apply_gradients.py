@@ -180,7 +180,7 @@ def test_keras_3_variables_are_updated_in_a_custom_loop():
 
 
 def test_a_call_in_a_cross_replica_context_is_refused():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice())
     with strategy.scope():
         variable = tf.Variable(1.0)
         with pytest.raises(

@@ -203,3 +203,19 @@ def test_a_slot_of_its_own_dtype_and_shape_is_restored_before_it_exists(tmp_path
     slot = resumed.get_slot(again, "rows")
     assert slot.dtype == tf.float64
     np.testing.assert_array_equal(slot, [1.0, 2.0, 1e-300])
+
+
+def test_a_checkpoint_is_restored_into_slots_that_a_graph_creates_later(variables, tmp_path):
+    optimizer = Adam(0.1)
+    train(optimizer, variables[1:])
+    path = tf.train.Checkpoint(optimizer=optimizer, bias=variables[1]).write(str(tmp_path / "ckpt"))
+    expected = [float(variables[1]), *(float(optimizer.get_slot(variables[1], name)) for name in ("m", "v"))]
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        bias = tf.Variable(0.0)
+        resumed = Adam(0.1)
+        status = tf.train.Checkpoint(optimizer=resumed, bias=bias).read(path)
+        resumed.build([bias])
+        status.initialize_or_restore(session)
+        restored = session.run([bias, resumed.get_slot(bias, "m"), resumed.get_slot(bias, "v")])
+        assert session.run(resumed.iterations) == 3
+    np.testing.assert_array_equal(restored, np.float32(expected))

@@ -1,9 +1,10 @@
-"""SGD and Adam against NumPy, against tf_keras's legacy optimizers and against what Keras 2.9 recorded."""
+"""The classic optimizers against NumPy, against tf_keras's legacy optimizers and against what Keras 2.9 recorded."""
 
 from __future__ import annotations
 
 import doctest
 import json
+import sys
 from pathlib import Path
 
 import keras
@@ -12,12 +13,16 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-import optreg_classic.adam
-import optreg_classic.sgd
+import optreg
+from optreg_classic.adadelta import Adadelta
+from optreg_classic.adagrad import Adagrad
 from optreg_classic.adam import Adam
+from optreg_classic.adamax import Adamax
+from optreg_classic.ftrl import Ftrl
+from optreg_classic.rmsprop import RMSprop
 from optreg_classic.sgd import SGD
 
-OURS = {"SGD": SGD, "Adam": Adam}
+OURS = {cls.__name__: cls for cls in (SGD, Adam, RMSprop, Adagrad, Adadelta, Adamax, Ftrl)}
 GOLDEN = Path(__file__).parents[1] / "golden" / "keras29"
 NAMES = ("matrix", "bias", "scalar", "table")
 SHAPES = {"matrix": (5, 3), "bias": (4,), "scalar": (), "table": (20, 4)}
@@ -28,6 +33,27 @@ OPTIONS = {
     "nesterov": ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True, "decay": 0.01}),
     "adam": ("Adam", {"learning_rate": 0.02}),
     "amsgrad": ("Adam", {"learning_rate": 0.02, "amsgrad": True, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-5}),
+}
+
+
+KERNEL_OPTIONS = {
+    "rmsprop": ("RMSprop", {"learning_rate": 0.02}),
+    "rmsprop centered": ("RMSprop", {"learning_rate": 0.02, "centered": True, "rho": 0.8, "epsilon": 1e-4}),
+    "rmsprop momentum": ("RMSprop", {"learning_rate": 0.02, "momentum": 0.5, "decay": 0.01}),
+    "rmsprop all": ("RMSprop", {"learning_rate": 0.02, "momentum": 0.5, "centered": True, "epsilon": 1e-3}),
+    "adagrad": ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.25}),
+    "adadelta": ("Adadelta", {"learning_rate": 1.0, "rho": 0.9, "epsilon": 1e-4}),
+    "adamax": ("Adamax", {"learning_rate": 0.02, "beta_1": 0.8, "beta_2": 0.95}),
+    "ftrl": ("Ftrl", {"learning_rate": 0.1}),
+    "ftrl regularized": (
+        "Ftrl",
+        {"learning_rate": 0.1, "l1_regularization_strength": 0.02, "l2_regularization_strength": 0.1, "beta": 0.5},
+    ),
+    "ftrl shrinkage": (
+        "Ftrl",
+        # 2**-7, because Keras 2.9 rounds the shrinkage to float32 even for float64 weights.
+        {"learning_rate": 0.1, "l2_shrinkage_regularization_strength": 0.0078125, "learning_rate_power": -0.4},
+    ),
 }
 
 
@@ -75,6 +101,89 @@ def numpy_adam(w, g, state, t, *, learning_rate=0.001, beta_1=0.9, beta_2=0.999,
     return w - alpha * state["m"] / (np.sqrt(state["vhat" if amsgrad else "v"]) + epsilon)
 
 
+def numpy_rmsprop(w, g, state, t, *, learning_rate, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, decay=0.0):
+    rate = learning_rate / (1 + decay * (t - 1))
+    state["rms"] = rho * state.get("rms", np.zeros_like(w)) + (1 - rho) * g * g
+    state["mg"] = rho * state.get("mg", np.zeros_like(w)) + (1 - rho) * g
+    variance = state["rms"] - state["mg"] ** 2 * centered
+    if not momentum:
+        return w - rate * g / (np.sqrt(variance) + epsilon)
+    state["u"] = momentum * state.get("u", np.zeros_like(w)) + rate * g / np.sqrt(variance + epsilon)
+    return w - state["u"]
+
+
+def numpy_adagrad(w, g, state, t, *, learning_rate, initial_accumulator_value=0.1, epsilon=1e-7):
+    state["a"] = state.get("a", np.full_like(w, initial_accumulator_value)) + g * g
+    return w - learning_rate * g / (np.sqrt(state["a"]) + epsilon)
+
+
+def numpy_adadelta(w, g, state, t, *, learning_rate, rho=0.95, epsilon=1e-7):
+    state["a"] = rho * state.get("a", np.zeros_like(w)) + (1 - rho) * g * g
+    step = np.sqrt(state.get("b", np.zeros_like(w)) + epsilon) / np.sqrt(state["a"] + epsilon) * g
+    state["b"] = rho * state.get("b", np.zeros_like(w)) + (1 - rho) * step * step
+    return w - learning_rate * step
+
+
+def numpy_adamax(w, g, state, t, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    state["m"] = beta_1 * state.get("m", np.zeros_like(w)) + (1 - beta_1) * g
+    state["v"] = np.maximum(beta_2 * state.get("v", np.zeros_like(w)), np.abs(g))
+    return w - learning_rate / (1 - beta_1**t) * state["m"] / (state["v"] + epsilon)
+
+
+def numpy_ftrl(
+    w,
+    g,
+    state,
+    t,
+    *,
+    learning_rate,
+    learning_rate_power=-0.5,
+    initial_accumulator_value=0.1,
+    l1_regularization_strength=0.0,
+    l2_regularization_strength=0.0,
+    l2_shrinkage_regularization_strength=0.0,
+    beta=0.0,
+):
+    old = state.get("n", np.full_like(w, initial_accumulator_value))
+    state["n"] = old + g * g
+    power = state["n"] ** -learning_rate_power - old**-learning_rate_power
+    shrunk = g + 2 * l2_shrinkage_regularization_strength * w
+    z = state["z"] = state.get("z", np.zeros_like(w)) + shrunk - power / learning_rate * w
+    scale = (beta + state["n"] ** -learning_rate_power) / learning_rate + 2 * l2_regularization_strength
+    return (np.clip(z, -l1_regularization_strength, l1_regularization_strength) - z) / scale
+
+
+NUMPY = {
+    "RMSprop": numpy_rmsprop,
+    "Adagrad": numpy_adagrad,
+    "Adadelta": numpy_adadelta,
+    "Adamax": numpy_adamax,
+    "Ftrl": numpy_ftrl,
+}
+
+
+def numpy_by_rows(kind, options, *, steps):
+    """Train with NumPy in float64, each row of the table on its own: absent rows stay, or only their averages decay."""
+    rule = NUMPY[kind]
+    decaying = kind == "RMSprop" and not options.get("momentum")
+    steps_of_problem = problem("float64", steps=steps)
+    first = next(steps_of_problem)
+    values = {name: np.array(first[name]) for name in NAMES[:3]}
+    rows = list(np.array(first["table"]))
+    states = {name: {} for name in values}
+    row_states = [{} for _ in rows]
+    for t, (dense, sparse, indices) in enumerate(steps_of_problem, start=1):
+        for name, gradient in dense.items():
+            values[name] = rule(values[name], gradient, states[name], t, **options)
+        for row in range(len(rows)):
+            present = indices == row
+            if present.any():
+                rows[row] = rule(rows[row], sparse[present].sum(axis=0), row_states[row], t, **options)
+            elif decaying:
+                rule(rows[row], np.zeros_like(rows[row]), row_states[row], t, **options)
+    return {**values, "table": np.array(rows)}
+
+
 def numpy_trained(rule, options, *, steps):
     """Train with NumPy in float64; the table's rows that are absent do not move under SGD with momentum."""
     steps_of_problem = problem("float64", steps=steps)
@@ -100,7 +209,8 @@ def numpy_trained(rule, options, *, steps):
 
 def float32_rounded(options):
     """Return options as float32 variables hold them, which is what the optimizers compute with."""
-    return {key: float(np.float32(v)) if type(v) is float and key != "epsilon" else v for key, v in options.items()}
+    plain = ("epsilon", "initial_accumulator_value", "l2_shrinkage_regularization_strength")
+    return {key: float(np.float32(v)) if type(v) is float and key not in plain else v for key, v in options.items()}
 
 
 @pytest.mark.parametrize("case", OPTIONS)
@@ -137,6 +247,38 @@ def test_a_hundred_steps_equal_the_legacy_optimizer_of_tf_keras(case, dtype, gra
             np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
         else:
             np.testing.assert_allclose(ours[name], theirs[name], atol=20 * eps, rtol=20 * eps, err_msg=name)
+
+
+@pytest.mark.parametrize("case", KERNEL_OPTIONS)
+@pytest.mark.parametrize("graph", [False, True])
+def test_fifty_steps_equal_a_numpy_transcription_row_by_row(case, graph):
+    kind, options = KERNEL_OPTIONS[case]
+    defaults = {"RMSprop": {"rho": 0.9}}.get(kind, {})
+    expected = numpy_by_rows(kind, float32_rounded({**defaults, **options}), steps=50)
+    actual = trained(OURS[kind](**options), tf.float64, graph=graph, steps=50)
+    for name in NAMES:
+        np.testing.assert_allclose(actual[name], expected[name], rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+# The tables of RMSprop without momentum and of Adamax are updated by the same operations in another order.
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("case", KERNEL_OPTIONS)
+def test_fifty_steps_equal_the_legacy_optimizer_of_tf_keras(case, dtype, graph):
+    kind, options = KERNEL_OPTIONS[case]
+    ours = trained(OURS[kind](**options), tf.as_dtype(dtype), graph=graph, steps=50)
+    theirs = trained(getattr(tf_keras.optimizers.legacy, kind)(**options), tf.as_dtype(dtype), graph=graph, steps=50)
+    eps = float(np.finfo(dtype).eps)
+    for name in NAMES:
+        np.testing.assert_allclose(ours[name], theirs[name], atol=30 * eps, rtol=30 * eps, err_msg=name)
+
+
+def test_centered_rmsprop_stays_finite_where_rounding_makes_the_variance_negative():
+    weight = tf.Variable(tf.zeros(1000))
+    optimizer = RMSprop(0.1, rho=0.5, centered=True)
+    for _ in range(30):
+        optimizer.apply_gradients([(tf.fill((1000,), 3.3333), weight)])
+    assert np.all(np.isfinite(weight))
 
 
 @pytest.mark.parametrize("case", OPTIONS)
@@ -314,8 +456,9 @@ def test_configurations_are_those_of_keras_29(case):
     )
 
 
-@pytest.mark.parametrize("module", [optreg_classic.sgd, optreg_classic.adam], ids=lambda module: module.__name__)
-def test_the_examples_in_the_docstrings_print_what_they_say(module):
+@pytest.mark.parametrize("name", optreg.list_optimizers(distribution="optreg"))
+def test_the_examples_in_the_docstrings_print_what_they_say(name):
+    module = sys.modules[type(optreg.get_optimizer(name)).__module__]
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0

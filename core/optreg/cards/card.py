@@ -68,6 +68,7 @@ class Card:
         sparse: Which rows a sparse gradient moves; see ``SPARSE_MEANING``.
         dtypes: Names of the variable dtypes it takes.
         xla: Whether the step compiles under ``tf.function(jit_compile=True)``.
+        sparse_with: Name of a hyperparameter to the sparse behaviour when it is on.
         without: Name of a flag to what is lost when it is on: dtypes, or ``"xla"``.
         paper: Source of the update rule.
         limits: One sentence for each thing that it does not do and a user might expect.
@@ -78,6 +79,7 @@ class Card:
     ranges: Mapping[str, str] = field(default_factory=dict)
     slots: tuple[Slot, ...] = ()
     sparse: SparseMode = "none"
+    sparse_with: Mapping[str, SparseMode] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ()
     xla: bool = False
     without: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -88,10 +90,11 @@ class Card:
     def given(self, settings: Mapping[str, Any]) -> Card:
         """Return the card of an optimizer built with these hyperparameters: less what their flags take away."""
         lost = {word for flag, words in self.without.items() if settings.get(flag) for word in words}
-        if not lost:
+        modes = [mode for name, mode in self.sparse_with.items() if settings.get(name)]
+        if not lost and not modes:
             return self
         dtypes = tuple(name for name in self.dtypes if name not in lost)
-        return replace(self, dtypes=dtypes, xla=self.xla and "xla" not in lost)
+        return replace(self, dtypes=dtypes, xla=self.xla and "xla" not in lost, sparse=[self.sparse, *modes][-1])
 
     @property
     def capabilities(self) -> frozenset[str]:

@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from optreg.optimizer.distribution import sum_across_replicas
+
 from .sound import Sound, SoundDense
 
 
@@ -89,9 +91,8 @@ class RunsTransformersBackwards(Sound):
 class IgnoresTheAggregator(Sound):
     caught_by = "check_the_aggregator_and_transformers_run_in_order"
 
-    @property
-    def gradient_aggregator_step(self) -> Any:
-        return None
+    def _aggregate_gradients(self, grads_and_vars: Any) -> Any:
+        return sum_across_replicas(grads_and_vars)
 
 
 class IgnoresConstraints(Sound):

@@ -54,4 +54,8 @@ def _two_replicas() -> Any:
             "this process has one logical CPU and TensorFlow cannot add one any more: call "
             "optreg.conformance.use_two_logical_devices() before TensorFlow is used"
         )
-    return tf.distribute.MirroredStrategy([f"CPU:{replica}" for replica in range(REPLICAS)])
+    return tf.distribute.MirroredStrategy(
+        [f"CPU:{replica}" for replica in range(REPLICAS)],
+        # Collectives of several strategies in one process get in each other's way.
+        cross_device_ops=tf.distribute.ReductionToOneDevice(),
+    )

@@ -13,7 +13,7 @@ from optreg.conformance.training import Training
 
 _DESCENT_STEPS = 5
 _STEPS = 100
-_RATES = (0.1, 0.01, 1.0)
+_RATES = (0.1, 0.01, 1.0, 10.0)
 _FEW = {"vector": (5,)}
 _ENOUGH = 0.5  # share of the distance to the minimum that may be left; a slow optimizer is not a wrong one
 

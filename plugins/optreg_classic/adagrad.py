@@ -1,0 +1,119 @@
+"""Adagrad."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from optreg import Card, Paper, Slot
+from optreg.optimizer import ApplyState, Optimizer
+
+_DEFAULT_EPSILON = 1e-7
+
+
+class Adagrad(Optimizer):
+    """Divides each gradient by the root of the sum of all its past squares.
+
+    For sparse features and embeddings: rows that are seen rarely keep large steps. The step of a weight only ever
+    shrinks, so a larger learning rate than elsewhere is usual, 0.01 to 0.1. One number of state a parameter.
+
+    Rule:
+        a ← a + g²
+        w ← w − lr g / (√a + ε)
+
+    Differences:
+        The sum starts at 0.1, as in Keras and optax; torch starts at 0. ε is added to the root, as in Keras 2.9 and
+        torch, not inside it as in Keras 3 and optax.
+
+    Arguments:
+        learning_rate: Step size. A number, tensor, callable without arguments or schedule.
+        initial_accumulator_value: Where the sum a of squares starts.
+        epsilon: Added to the root to keep the quotient finite; None for 1e-7.
+
+    Sparse gradients: only the rows present move, weights and sum.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> import optreg
+        >>> opt = optreg.get_optimizer("adagrad", learning_rate=0.5, initial_accumulator_value=0.0)
+        >>> w = tf.Variable(2.0)
+        >>> _ = opt.minimize(lambda: w**2 / 2, [w])
+        >>> print(f"{w.numpy():.3f}")
+        1.500
+
+    Reference:
+        Duchi, Hazan and Singer: Adaptive Subgradient Methods for Online Learning and Stochastic Optimization, 2011.
+        https://jmlr.org/papers/v12/duchi11a.html
+    """
+
+    card = Card(
+        ranges={"learning_rate": "[0, inf)", "initial_accumulator_value": "[0, inf)", "epsilon": "[0, inf)"},
+        slots=(Slot("accumulator", "sum a of squared gradients"),),
+        sparse="lazy",
+        dtypes=("float16", "bfloat16", "float32", "float64"),
+        xla=False,
+        paper=Paper(
+            "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization",
+            "J. Duchi, E. Hazan, Y. Singer",
+            2011,
+            "https://jmlr.org/papers/v12/duchi11a.html",
+        ),
+        limits=("TensorFlow has no XLA kernel for this rule.",),
+    )
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float | None = 1e-7,
+        name: str = "Adagrad",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name, **kwargs)
+        self._set_hyper("learning_rate", kwargs.get("lr", learning_rate))
+        self._set_hyper("decay", self._initial_decay)
+        self.initial_accumulator_value = initial_accumulator_value
+        self.epsilon = _DEFAULT_EPSILON if epsilon is None else epsilon
+
+    def _create_slots(self, var_list: Any) -> None:
+        for var in var_list:
+            start = tf.constant_initializer(self.initial_accumulator_value)
+            self.add_slot(var, "accumulator", start)
+
+    def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
+        super()._prepare_local(var_device, var_dtype, apply_state)
+        apply_state[(var_device, var_dtype)]["epsilon"] = tf.constant(self.epsilon, var_dtype)
+
+    def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
+        coefficients = self._coefficients(var, apply_state)
+        return tf.raw_ops.ResourceApplyAdagradV2(
+            var=var.handle,
+            accum=self.get_slot(var, "accumulator").handle,
+            lr=coefficients["lr_t"],
+            epsilon=coefficients["epsilon"],
+            grad=grad,
+            use_locking=self._use_locking,
+        )
+
+    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
+        coefficients = self._coefficients(var, apply_state)
+        return tf.raw_ops.ResourceSparseApplyAdagradV2(
+            var=var.handle,
+            accum=self.get_slot(var, "accumulator").handle,
+            lr=coefficients["lr_t"],
+            epsilon=coefficients["epsilon"],
+            grad=grad,
+            indices=indices,
+            use_locking=self._use_locking,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the base configuration with learning rate, decay, initial accumulator value and epsilon."""
+        return {
+            **super().get_config(),
+            "learning_rate": self._serialize_hyperparameter("learning_rate"),
+            "decay": self._serialize_hyperparameter("decay"),
+            "initial_accumulator_value": self.initial_accumulator_value,
+            "epsilon": self.epsilon,
+        }

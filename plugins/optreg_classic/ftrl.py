@@ -1,0 +1,156 @@
+"""FTRL-Proximal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from optreg import Card, Paper, Slot
+from optreg.optimizer import ApplyState, Optimizer
+
+
+class Ftrl(Optimizer):
+    """Follows the regularized leader: weights are the best for all past gradients, made sparse by an L1 penalty.
+
+    For large sparse linear models and embeddings, where most weights shall be exactly zero. Two numbers of state a
+    parameter.
+
+    Rule:
+        n' ← n + g²
+        z ← z + g + 2 λ w − (n'⁻ᵖ − n⁻ᵖ) / lr w        p learning_rate_power, λ shrinkage
+        w ← (clip(z, −λ₁, λ₁) − z) / (n'⁻ᵖ / lr + 2 λ₂ + β / lr)
+
+    Differences:
+        As in Keras 2.9; shrinkage is not part of n. Keras 3 updates every row from a sparse gradient.
+
+    Arguments:
+        learning_rate: Step size. A number, tensor, callable without arguments or schedule.
+        learning_rate_power: Exponent p, at most 0; −0.5 is that of the paper, 0 a constant step size.
+        initial_accumulator_value: Where the sum n of squares starts.
+        l1_regularization_strength: Penalty λ₁ on absolute values; makes weights exactly zero.
+        l2_regularization_strength: Penalty λ₂ on squares, which stabilises.
+        l2_shrinkage_regularization_strength: Penalty λ on the size of weights, through the gradient; leaves zeros
+        alone. beta: The constant β of the paper, in the step size of a weight.
+
+    Sparse gradients: only the rows present move, weights and slots.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> import optreg
+        >>> opt = optreg.get_optimizer("ftrl", learning_rate=0.5, initial_accumulator_value=0.0)
+        >>> w = tf.Variable(0.0)
+        >>> _ = opt.apply_gradients([(tf.constant(3.0), w)])
+        >>> print(f"{w.numpy():.3f}")
+        -0.500
+
+    Reference:
+        McMahan et al.: Ad Click Prediction: a View from the Trenches, 2013. https://doi.org/10.1145/2487575.2488200
+    """
+
+    card = Card(
+        ranges={
+            "learning_rate": "[0, inf)",
+            "learning_rate_power": "(-inf, 0]",
+            "initial_accumulator_value": "[0, inf)",
+            "l1_regularization_strength": "[0, inf)",
+            "l2_regularization_strength": "[0, inf)",
+            "l2_shrinkage_regularization_strength": "[0, inf)",
+            "beta": "[0, inf)",
+        },
+        slots=(Slot("accumulator", "sum n of squared gradients"), Slot("linear", "linear term z")),
+        sparse="lazy",
+        dtypes=("float16", "bfloat16", "float32", "float64"),
+        xla=True,
+        paper=Paper(
+            "Ad Click Prediction: a View from the Trenches",
+            "H. B. McMahan et al.",
+            2013,
+            "https://doi.org/10.1145/2487575.2488200",
+        ),
+        limits=("A learning rate of 0 divides by zero.",),
+    )
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        learning_rate_power: Any = -0.5,
+        initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: Any = 0.0,
+        l2_regularization_strength: Any = 0.0,
+        name: str = "Ftrl",
+        l2_shrinkage_regularization_strength: float = 0.0,
+        beta: Any = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name, **kwargs)
+        self._set_hyper("learning_rate", kwargs.get("lr", learning_rate))
+        self._set_hyper("decay", self._initial_decay)
+        self._set_hyper("learning_rate_power", learning_rate_power)
+        self._set_hyper("l1_regularization_strength", l1_regularization_strength)
+        self._set_hyper("l2_regularization_strength", l2_regularization_strength)
+        self._set_hyper("beta", beta)
+        self.initial_accumulator_value = initial_accumulator_value
+        self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
+
+    def _create_slots(self, var_list: Any) -> None:
+        for var in var_list:
+            self.add_slot(var, "accumulator", tf.constant_initializer(self.initial_accumulator_value))
+            self.add_slot(var, "linear")
+
+    def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
+        super()._prepare_local(var_device, var_dtype, apply_state)
+        place = apply_state[(var_device, var_dtype)]
+        beta = self._get_hyper("beta", var_dtype)
+        place.update(
+            lr_power=tf.identity(self._get_hyper("learning_rate_power", var_dtype)),
+            l1=tf.identity(self._get_hyper("l1_regularization_strength", var_dtype)),
+            # The kernel knows no beta, but a constant in the step size acts as an L2 penalty of beta / (2 lr).
+            l2=self._get_hyper("l2_regularization_strength", var_dtype) + beta / (2.0 * place["lr_t"]),
+            l2_shrinkage=tf.constant(self.l2_shrinkage_regularization_strength, var_dtype),
+        )
+
+    def _kernel_arguments(self, grad: Any, var: Any, apply_state: ApplyState | None) -> dict[str, Any]:
+        coefficients = self._coefficients(var, apply_state)
+        arguments = {
+            "var": var.handle,
+            "accum": self.get_slot(var, "accumulator").handle,
+            "linear": self.get_slot(var, "linear").handle,
+            "grad": grad,
+            "lr": coefficients["lr_t"],
+            "l1": coefficients["l1"],
+            "l2": coefficients["l2"],
+            "lr_power": coefficients["lr_power"],
+            "use_locking": self._use_locking,
+        }
+        shrinkage = {"l2_shrinkage": coefficients["l2_shrinkage"]} if self._shrinks else {}
+        return {**arguments, **shrinkage}
+
+    @property
+    def _shrinks(self) -> bool:
+        return self.l2_shrinkage_regularization_strength > 0.0
+
+    def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
+        kernel = tf.raw_ops.ResourceApplyFtrlV2 if self._shrinks else tf.raw_ops.ResourceApplyFtrl
+        return kernel(**self._kernel_arguments(grad, var, apply_state))
+
+    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
+        kernel = tf.raw_ops.ResourceSparseApplyFtrlV2 if self._shrinks else tf.raw_ops.ResourceSparseApplyFtrl
+        return kernel(indices=indices, **self._kernel_arguments(grad, var, apply_state))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the base configuration with all arguments of the constructor."""
+        held = (
+            "learning_rate",
+            "decay",
+            "learning_rate_power",
+            "l1_regularization_strength",
+            "l2_regularization_strength",
+            "beta",
+        )
+        return {
+            **super().get_config(),
+            **{name: self._serialize_hyperparameter(name) for name in held},
+            "initial_accumulator_value": self.initial_accumulator_value,
+            "l2_shrinkage_regularization_strength": self.l2_shrinkage_regularization_strength,
+        }
