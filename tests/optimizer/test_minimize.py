@@ -151,3 +151,9 @@ def test_several_optimizers_share_variables():
     # u1: -0.1, then -0.19; u2: -0.01
     np.testing.assert_allclose(variable, 1.0 - 0.1 - 0.01 - 0.19, rtol=1e-6)
     assert (int(first.iterations), int(second.iterations)) == (2, 1)
+
+
+def test_variables_that_tapes_do_not_watch_by_themselves_are_trained_if_listed():
+    variable = tf.Variable(1.0, trainable=False)
+    SGD(0.25).minimize(lambda: variable**2, [variable])
+    assert float(variable) == 0.5

@@ -219,3 +219,10 @@ def test_a_checkpoint_is_restored_into_slots_that_a_graph_creates_later(variable
         restored = session.run([bias, resumed.get_slot(bias, "m"), resumed.get_slot(bias, "v")])
         assert session.run(resumed.iterations) == 3
     np.testing.assert_array_equal(restored, np.float32(expected))
+
+
+def test_iterations_are_the_first_weight_even_if_a_slot_was_created_before_them(variables):
+    optimizer = SGD()
+    slot = optimizer.add_slot(variables[0], "average")
+    iterations = optimizer.iterations
+    assert [id(weight) for weight in optimizer.weights] == [id(iterations), id(slot)]
