@@ -7,7 +7,6 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.errors import InvalidHyperparameter
 from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype
 
 _DEFAULT_EPSILON = 1e-7
@@ -88,7 +87,6 @@ class RMSprop(Optimizer):
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        self._momentum = False
         self._set_hyper("learning_rate", kwargs.get("lr", learning_rate))
         self._set_hyper("decay", self._initial_decay)
         self._set_hyper("rho", rho)
@@ -96,17 +94,9 @@ class RMSprop(Optimizer):
         self.epsilon = _DEFAULT_EPSILON if epsilon is None else epsilon
         self.centered = centered
 
-    def _set_hyper(self, name: str, value: Any) -> None:
-        switched_on = name == "momentum" and not self._momentum and _is_on(value)
-        if switched_on and self._is_traced:
-            raise InvalidHyperparameter(
-                "RMSprop: momentum cannot be switched on once a tf.function has traced the step without it: "
-                "build the optimizer with the momentum"
-            )
-        super()._set_hyper(name, value)
-        if switched_on:
-            self._momentum = True
-            self._request_slots()
+    @property
+    def _momentum(self) -> bool:
+        return self._is_switched_on("momentum")
 
     def _create_slots(self, var_list: Any) -> None:
         names = ["rms", *(["momentum"] if self._momentum else []), *(["mg"] if self.centered else [])]
@@ -193,8 +183,3 @@ def _step(gradient: Any, rms: Any, mean: Any, coefficients: dict[str, Any]) -> A
     """Return the step without momentum. Rounding may leave the variance just below 0, which is no number's square."""
     variance = rms if mean is None else tf.maximum(rms - tf.square(mean), 0.0)
     return coefficients["lr_t"] * gradient / (tf.sqrt(variance) + coefficients["epsilon"])
-
-
-def _is_on(momentum: Any) -> bool:
-    """Whether a velocity is needed: for any momentum but a plain zero."""
-    return callable(momentum) or tf.is_tensor(momentum) or float(momentum) != 0.0

@@ -7,7 +7,6 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.errors import InvalidHyperparameter
 from optreg.optimizer import ApplyState, Optimizer
 
 
@@ -75,23 +74,14 @@ class SGD(Optimizer):
         **kwargs: Any,
     ) -> None:
         super().__init__(name, **kwargs)
-        self._momentum = False
         self._set_hyper("learning_rate", kwargs.get("lr", learning_rate))
         self._set_hyper("decay", self._initial_decay)
         self._set_hyper("momentum", momentum)
         self.nesterov = nesterov
 
-    def _set_hyper(self, name: str, value: Any) -> None:
-        switched_on = name == "momentum" and not self._momentum and _is_on(value)
-        if switched_on and self._is_traced:
-            raise InvalidHyperparameter(
-                "SGD: momentum cannot be switched on once a tf.function has traced the step without it: "
-                "build the optimizer with the momentum"
-            )
-        super()._set_hyper(name, value)
-        if switched_on:
-            self._momentum = True
-            self._request_slots()
+    @property
+    def _momentum(self) -> bool:
+        return self._is_switched_on("momentum")
 
     def _create_slots(self, var_list: Any) -> None:
         if self._momentum:
@@ -150,8 +140,3 @@ class SGD(Optimizer):
             "momentum": self._serialize_hyperparameter("momentum"),
             "nesterov": self.nesterov,
         }
-
-
-def _is_on(momentum: Any) -> bool:
-    """Whether a velocity is needed: for any momentum but a plain zero."""
-    return callable(momentum) or tf.is_tensor(momentum) or float(momentum) != 0.0

@@ -237,6 +237,8 @@ def test_an_unknown_hyperparameter_is_named(arguments, message):
             "SGD: learning_rate must be a number, a scalar tensor, .* received None of type NoneTyp",
         ),
         ({"learning_rate": "fast"}, "received 'fast' of type str"),
+        ({"momentum": "big"}, "SGD: momentum must be a number, .* received 'big' of type str"),
+        ({"momentum": None}, "SGD: momentum must be a number, .* received None of type NoneType"),
         ({"learning_rate": [0.1]}, r"received \[0.1\] of type list"),
         ({"learning_rate": tf.constant([0.1, 0.2])}, r"received a EagerTensor of shape \(2,\)"),
         (

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from optreg.cards import Card
-from optreg.errors import IncompleteOptimizer
+from optreg.errors import IncompleteOptimizer, InvalidHyperparameter
 from optreg.optimizer.distribution import Pair, devices_of, sum_across_replicas
 from optreg.optimizer.gradients import check_dtypes, sum_repeated_rows
-from optreg.optimizer.hyperparameters import HyperparameterTable, is_schedule
+from optreg.optimizer.hyperparameters import HyperparameterTable, is_on, is_schedule
 
 if TYPE_CHECKING:
     from optreg.optimizer.pipeline import AttachedStep
@@ -36,23 +36,37 @@ class AuthorMethods:
     _name: str
     _known_variables: set[str]
     _stepped_in_graph = False
+    _switched_on: set[str]
     _use_locking = True
 
     def _create_slots(self, var_list: Sequence[Any]) -> None:
         """Override: create the state of new variables with ``add_slot``."""
 
     def _set_hyper(self, name: str, value: Any) -> None:
-        """Set a hyperparameter: a number, tensor, variable, callable without arguments or schedule."""
-        self._hyperparameters.set(name, value)
+        """Set a hyperparameter: a number, tensor, variable, callable without arguments or schedule.
 
-    def _request_slots(self) -> None:
-        """Make the next step call ``_create_slots`` again for every variable: a hyperparameter now needs more slots."""
-        self._known_variables.clear()
+        One for which the card declares a slot (``Slot(when=name)``) brings the slot when it stops being zero.
 
-    @property
-    def _is_traced(self) -> bool:
-        """Whether a graph may hold a step of this optimizer, which Python attributes set now would not reach."""
-        return self._stepped_in_graph
+        Raises:
+            HyperparameterTypeError, InvalidHyperparameter: Of the wrong kind, or outside the declared range.
+            InvalidHyperparameter: It would need a slot that a step traced already does not have.
+        """
+        value = self._hyperparameters.checked(name, value)
+        brings_slots = any(slot.when == name for slot in self.card.slots)
+        switched_on = brings_slots and not self._is_switched_on(name) and is_on(value)
+        if switched_on and self._stepped_in_graph:
+            raise InvalidHyperparameter(
+                f"{type(self).__name__}: {name} cannot be switched on once a tf.function has traced the step without "
+                f"it: build the optimizer with the {name}"
+            )
+        self._hyperparameters.store(name, value)
+        if switched_on:
+            self._switched_on.add(name)
+            self._known_variables.clear()  # the next step asks for the slots of every variable again
+
+    def _is_switched_on(self, name: str) -> bool:
+        """Whether a hyperparameter for which the card declares a slot has ever been other than zero."""
+        return name in self._switched_on
 
     def _get_hyper(self, name: str, dtype: Any = None) -> Any:
         """Return the present value of a hyperparameter, cast to ``dtype`` if given; a schedule as it is."""

@@ -100,6 +100,7 @@ class Optimizer(
         self._weights: list[Any] = []
         self._iterations: Any = None
         self._known_variables: set[str] = set()
+        self._switched_on: set[str] = set()
         self._initial_decay = initial_decay(type(self).__name__, kwargs.get("decay"))
         self._clip = clip_thresholds(type(self).__name__, {name: kwargs.get(name) for name in CLIP_NAMES})
         self._transformers: list[AttachedStep] = []
@@ -152,8 +153,7 @@ class Optimizer(
 
         Args:
             grads_and_vars: Pairs of a gradient (``tf.Tensor`` or ``tf.IndexedSlices`` of the variable's shape and
-            dtype, or
-                None) and a variable; any iterable.
+                dtype, or None) and a variable; any iterable.
             name: Scope of the operations in a graph; default the optimizer's name.
             experimental_aggregate_gradients: False if the gradients are summed over replicas already.
 

@@ -56,8 +56,8 @@ class HyperparameterTable:
         self._track = track
         self._forget = forget
 
-    def set(self, name: str, value: Any) -> None:
-        """Set a hyperparameter; a variable that exists is assigned.
+    def checked(self, name: str, value: Any) -> Any:
+        """Return the value as it can be stored.
 
         Raises:
             HyperparameterTypeError: Not a number, tensor, callable or schedule.
@@ -66,6 +66,10 @@ class HyperparameterTable:
         value = resource_variable(value)
         check_kind(self.owner, name, value)
         check_range(self.owner, name, value, self._ranges.get(name, ""))
+        return value
+
+    def store(self, name: str, value: Any) -> None:
+        """Set a hyperparameter to a checked value; a variable that exists is assigned."""
         self._numbers.pop(name, None)
         if isinstance(value, numbers.Real):
             self._numbers[name] = float(value)
@@ -114,6 +118,11 @@ class HyperparameterTable:
             return value
         dtype = value.dtype if isinstance(value, tf.Tensor) and value.dtype.is_floating else tf.float32
         return self._track(name, self._create(name, tf.cast(value, dtype), dtype))
+
+
+def is_on(value: Any) -> bool:
+    """Whether a checked value may be other than zero: anything but a plain zero."""
+    return callable(value) or tf.is_tensor(value) or bool(value != 0)
 
 
 def is_schedule(value: Any) -> bool:
