@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from optreg.conformance.lazy_tensorflow import tf
+from optreg.errors import UnknownSlot
 
 SHAPES: Mapping[str, tuple[int, ...]] = {"matrix": (4, 3), "vector": (5,), "scalar": ()}
 TABLE_SHAPE = (6, 3)
@@ -65,6 +67,16 @@ class Training:
 
     @property
     def slots(self) -> list[Array]:
+        """The values of the slots of the variables, as far as there are any."""
+        found: list[Array] = []
+        for variable in self.variables:
+            for name in self.optimizer.get_slot_names():
+                with suppress(UnknownSlot):
+                    found.append(value_of(self.optimizer.get_slot(variable, name)))
+        return found
+
+    @property
+    def state(self) -> list[Array]:
         """The values of all weights of the optimizer but the iterations."""
         return [value_of(weight) for weight in self.optimizer.weights[1:]]
 

@@ -7,8 +7,8 @@ a subclass overrides say so in their first line.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import tensorflow as tf
 
@@ -30,6 +30,8 @@ class AuthorMethods:
 
     card: Card
     _aggregator_step: AttachedStep | None
+    _checkpoint_names: ClassVar[Mapping[str, str]] = {}
+    """Override: the names in checkpoints of hyperparameters that have another one there."""
     _create_hypers: Callable[[], None]
     _hyperparameters: HyperparameterTable
     _initial_decay: float
@@ -125,6 +127,13 @@ class AuthorMethods:
         """Return the coefficients of this step for the place where ``var`` lives."""
         device, dtype = var.device, var.dtype.base_dtype
         return (apply_state or {}).get((device, dtype)) or self._fallback_apply_state(device, dtype)
+
+    def _finish_step(self) -> Any:
+        """Override: update state that belongs to no variable, once a step; return the operation.
+
+        Called after all variables are updated and before the step is counted.
+        """
+        return None
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         """Override: update ``var`` from a dense gradient of its shape; return the operation."""

@@ -32,6 +32,12 @@ class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined
                 dependency for dependency in self._self_unconditional_checkpoint_dependencies if dependency.name != name
             ]
 
+    def _track_hyperparameter(self, name: str, state: Any) -> Any:
+        return self._track(self._checkpoint_names.get(name, name), state)
+
+    def _forget_hyperparameter(self, name: str) -> None:
+        self._forget(self._checkpoint_names.get(name, name))
+
     def _restore_slot_variable(self, slot_name: str, variable: Any, slot_variable: Any) -> None:
         """Restore a slot just created, if a checkpoint read earlier holds its value."""
         waiting = self._deferred_slot_restorations.get(slot_name, {}).pop(variable_key(variable), [])

@@ -91,8 +91,8 @@ class Optimizer(
             type(self).__name__,
             self.card.ranges,
             create=distribution.create_scalar,
-            track=self._track,
-            forget=self._forget,
+            track=self._track_hyperparameter,
+            forget=self._forget_hyperparameter,
         )
         self._slot_table = SlotTable()
         self._deferred_slot_restorations: dict[str, dict[str, list[Any]]] = {}
@@ -222,8 +222,11 @@ class Optimizer(
     def _count_step(self, operations: Sequence[Any]) -> Any:
         operations = distribution.graph_operations(operations)
         if not operations and tf.executing_eagerly():
+            self._finish_step()
             return self.iterations.assign_add(1)
         with tf.control_dependencies(operations):
+            finished = distribution.graph_operations([self._finish_step()])
+        with tf.control_dependencies([*operations, *finished]):
             return self.iterations.assign_add(1, read_value=False)
 
     def _constraint_of(self, variable: Any) -> Any | None:

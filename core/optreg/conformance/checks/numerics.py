@@ -63,7 +63,7 @@ def check_zero_gradients_keep_everything_finite(subject: Subject) -> None:
         for _ in range(2):
             training.apply([tf.zeros_like(variable) for variable in training.variables])
         demand_finite(training.values, f"{dtype} weights after zero gradients")
-        demand_finite(training.slots, f"{dtype} slots after zero gradients")
+        demand_finite(training.state, f"{dtype} slots after zero gradients")
 
 
 @check(
@@ -80,7 +80,7 @@ def check_huge_and_tiny_gradients_keep_everything_finite(subject: Subject) -> No
         for scale in scales:
             training.apply([gradient * scale for gradient in training.gradients(0)])
         demand_finite(training.values, f"weights after gradients of {scales[0]:g} and {scales[1]:g}")
-        demand_finite(training.slots, f"slots after gradients of {scales[0]:g} and {scales[1]:g}")
+        demand_finite(training.state, f"slots after gradients of {scales[0]:g} and {scales[1]:g}")
 
 
 def _loss(training: Training) -> float:

@@ -94,12 +94,12 @@ def check_weights_that_do_not_fit_are_refused(subject: Subject) -> None:
     """Too few, too many or misshapen arrays are an error, and leave the optimizer as it was."""
     training = Training(subject.brisk(), subject.dtype).steps(1)
     weights = training.optimizer.get_weights()
-    before = training.slots
+    before = training.state
     misshapen = [*weights[:-1], weights[-1][None, ..., None]]
     for what, wrong in (("too few", weights[:-1]), ("too many", [*weights, weights[0]]), ("misshapen", misshapen)):
         with demand_refusal(f"set_weights() with {what} arrays", ValueError):
             training.optimizer.set_weights([array * 0 for array in wrong])
-        demand_same(training.slots, before, f"slots after set_weights() with {what} arrays was refused")
+        demand_same(training.state, before, f"slots after set_weights() with {what} arrays was refused")
         demand_equal(int(training.optimizer.iterations), 1, f"iterations after set_weights() with {what} arrays")
 
 

@@ -1,0 +1,187 @@
+"""Nadam: Adam with Nesterov momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from optreg import Card, Paper, Slot
+from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype
+
+_DEFAULT_EPSILON = 1e-7
+
+
+class Nadam(Optimizer):
+    """Adam that looks ahead along its average of gradients, with a momentum that grows during training.
+
+    Often a little faster than Adam on the same problems, with the same settings. Two numbers of state a parameter.
+
+    Rule:
+        μₜ ← β₁ (1 − 0.96^(ψ t) / 2),  P ← P μₜ        ψ schedule_decay, P starts at 1
+        m ← β₁ m + (1 − β₁) g
+        v ← β₂ v + (1 − β₂) g²
+        m̄ ← (1 − μₜ) g / (1 − P) + μₜ₊₁ m / (1 − P μₜ₊₁)
+        w ← w − lr m̄ / (√(v / (1 − β₂ᵗ)) + ε)
+
+    Differences:
+        The momentum schedule of Keras 2.9 and torch (ψ = 0.004); Keras 3 always has ψ = 1, another algorithm; optax has
+        no schedule. ``schedule_decay`` survives a configuration, where Keras 2.9 saved it as ``decay`` and lost it on
+        the way back; such configurations are read right. ``decay`` slows the learning rate as everywhere, and learning
+        rate schedules are followed: Keras 2.9 ignored the one and refused the other. Variables of any mix of dtypes
+        share one momentum schedule, kept in at least float32.
+
+    Arguments:
+        learning_rate: Step size. A number, tensor, callable without arguments or schedule.
+        beta_1: Decay β₁ of the average of gradients.
+        beta_2: Decay β₂ of the average of squared gradients.
+        epsilon: Added to the root to keep the quotient finite; None for 1e-7.
+        schedule_decay: Speed ψ at which the momentum grows from β₁ / 2 to β₁.
+
+    Sparse gradients: the averages decay on every row, and only the rows present move.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> import optreg
+        >>> opt = optreg.get_optimizer("nadam", learning_rate=0.2)
+        >>> w = tf.Variable(10.0)
+        >>> _ = opt.minimize(lambda: w**2 / 2, [w])
+        >>> print(f"{w.numpy():.1f}")
+        9.8
+
+    Reference:
+        Dozat: Incorporating Nesterov Momentum into Adam, 2016. https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ
+    """
+
+    card = Card(
+        ranges={
+            "learning_rate": "[0, inf)",
+            "beta_1": "[0, 1)",
+            "beta_2": "[0, 1)",
+            "epsilon": "[0, inf)",
+            "schedule_decay": "[0, inf)",
+        },
+        slots=(
+            Slot("m", "average of gradients", at_least="float32"),
+            Slot("v", "average of squared gradients", at_least="float32"),
+        ),
+        sparse="decaying",
+        dtypes=("float16", "bfloat16", "float32", "float64"),
+        xla=True,
+        paper=Paper(
+            "Incorporating Nesterov Momentum into Adam",
+            "T. Dozat",
+            2016,
+            "https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ",
+        ),
+    )
+
+    _checkpoint_names: ClassVar[Mapping[str, str]] = {"schedule_decay": "decay"}  # as Keras 2.9 saved it
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: Any = 0.9,
+        beta_2: Any = 0.999,
+        epsilon: float | None = 1e-7,
+        name: str = "Nadam",
+        schedule_decay: float = 0.004,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name, **kwargs)
+        self._set_hyper("learning_rate", kwargs.get("lr", learning_rate))
+        self._set_hyper("beta_1", beta_1)
+        self._set_hyper("beta_2", beta_2)
+        self.epsilon = _DEFAULT_EPSILON if epsilon is None else epsilon
+        self._set_hyper("schedule_decay", schedule_decay)
+        self._momentum_product: Any = None
+
+    def _create_slots(self, var_list: Any) -> None:
+        if self._momentum_product is None:
+            self._momentum_product = self.add_weight(
+                "momentum_cache",
+                dtype=arithmetic_dtype(var_list[0].dtype.base_dtype),
+                initializer="ones",
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+            self._weights.append(self._momentum_product)
+        for slot_name in ("m", "v"):
+            for var in var_list:
+                self.add_slot(var, slot_name)
+
+    def _momentum_at(self, step: Any, dtype: Any) -> Any:
+        """Return the momentum μ of a step, counted from 1."""
+        growth = tf.pow(tf.constant(0.96, dtype), self._get_hyper("schedule_decay", dtype) * tf.cast(step, dtype))
+        return self._get_hyper("beta_1", dtype) * (1.0 - 0.5 * growth)
+
+    def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
+        wide = arithmetic_dtype(var_dtype)
+        step = self.iterations + 1
+        momentum, next_momentum = self._momentum_at(step, wide), self._momentum_at(step + 1, wide)
+        product = tf.cast(self._momentum_product, wide) * momentum
+        beta_2 = self._get_hyper("beta_2", wide)
+        apply_state[(var_device, var_dtype)] = {
+            "lr_t": self._decayed_lr(wide),
+            "beta_1_t": self._get_hyper("beta_1", wide),
+            "beta_2_t": beta_2,
+            "gradient_share": (1.0 - momentum) / (1.0 - product),
+            "average_share": next_momentum / (1.0 - product * next_momentum),
+            "v_correction": 1.0 - tf.pow(beta_2, tf.cast(step, wide)),
+            "epsilon": tf.constant(self.epsilon, wide),
+        }
+
+    def _finish_step(self) -> Any:
+        # Once a step, whatever the number of variables, replicas and dtypes.
+        product = self._momentum_product
+        return product.assign(product * self._momentum_at(self.iterations + 1, product.dtype))
+
+    def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
+        coefficients = self._coefficients(var, apply_state)
+        m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
+        gradient = tf.cast(grad, m.dtype)
+        m_t = m.assign(m * coefficients["beta_1_t"] + gradient * (1.0 - coefficients["beta_1_t"]))
+        v_t = v.assign(v * coefficients["beta_2_t"] + tf.square(gradient) * (1.0 - coefficients["beta_2_t"]))
+        step = _step(gradient, m_t, v_t, coefficients)
+        return var.assign(tf.cast(tf.cast(var, m.dtype) - step, var.dtype))
+
+    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
+        coefficients = self._coefficients(var, apply_state)
+        m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
+        gradient = tf.cast(grad, m.dtype)
+        m_rows = self._averaged_rows(m, indices, gradient, coefficients["beta_1_t"])
+        v_rows = self._averaged_rows(v, indices, tf.square(gradient), coefficients["beta_2_t"])
+        step = _step(gradient, m_rows, v_rows, coefficients)
+        return self._resource_scatter_add(var, indices, tf.cast(-step, var.dtype))
+
+    def _averaged_rows(self, slot: Any, indices: Any, rows: Any, beta: Any) -> Any:
+        """Let a running average decay on every row, add to those present, and return these."""
+        with tf.control_dependencies([slot.assign(slot * beta)]):
+            added = self._resource_scatter_add(slot, indices, (1.0 - beta) * rows)
+        return tf.gather(added, indices)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the base configuration with learning rate, decay, betas, epsilon and schedule decay."""
+        return {
+            **super().get_config(),
+            "learning_rate": self._serialize_hyperparameter("learning_rate"),
+            "decay": self._initial_decay,
+            "beta_1": self._serialize_hyperparameter("beta_1"),
+            "beta_2": self._serialize_hyperparameter("beta_2"),
+            "epsilon": self.epsilon,
+            "schedule_decay": self._serialize_hyperparameter("schedule_decay"),
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """Build the optimizer from ``get_config()``'s dictionary, or from one of Keras 2.9."""
+        config = dict(config)
+        if "schedule_decay" not in config and "decay" in config:
+            config["schedule_decay"] = config.pop("decay")
+        return super().from_config(config, custom_objects)
+
+
+def _step(gradient: Any, m: Any, v: Any, coefficients: dict[str, Any]) -> Any:
+    """Return the step of the rule for rows of gradient and averages."""
+    ahead = coefficients["gradient_share"] * gradient + coefficients["average_share"] * m
+    return coefficients["lr_t"] * ahead / (tf.sqrt(v / coefficients["v_correction"]) + coefficients["epsilon"])
