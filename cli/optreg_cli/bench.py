@@ -35,7 +35,9 @@ Layouts = Annotated[
     typer.Option("--layout", help="Parameters to step: one-big, resnet50, many-small (these by default), embedding."),
 ]
 Modes = Annotated[list[str] | None, typer.Option("--mode", help="speed or training; both by default.")]
-Executions = Annotated[list[str] | None, typer.Option("--execution", help="eager or graph; both by default.")]
+Executions = Annotated[
+    list[str] | None, typer.Option("--execution", help="eager, graph or xla; the first two by default.")
+]
 Devices = Annotated[
     list[str] | None,
     typer.Option("--device", help="cpu, gpu, gpu:0, tpu; the first of each kind by default."),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _NOTHING = "-"
 _LEGEND = (
-    ("run", "eager: called directly; graph: inside one tf.function; keras jit: that compiled by XLA"),
+    ("run", "eager: called directly; graph: inside one tf.function; xla: that with jit_compile=True"),
     ("step", "median of n samples"),
     ("between", "95 % confidence interval of the median; with n below 6 only the least and the greatest sample"),
     (

@@ -121,14 +121,15 @@ class Nadam(Optimizer):
         momentum, next_momentum = self._momentum_at(step, wide), self._momentum_at(step + 1, wide)
         product = tf.cast(self._momentum_product, wide) * momentum
         beta_2 = self._get_hyper("beta_2", wide)
+        correction = tf.sqrt(1.0 - tf.pow(beta_2, tf.cast(step, wide)))
+        rate = self._decayed_lr(wide) * correction
         apply_state[(var_device, var_dtype)] = {
-            "lr_t": self._decayed_lr(wide),
             "beta_1_t": self._get_hyper("beta_1", wide),
             "beta_2_t": beta_2,
-            "gradient_share": (1.0 - momentum) / (1.0 - product),
-            "average_share": next_momentum / (1.0 - product * next_momentum),
-            "v_correction": 1.0 - tf.pow(beta_2, tf.cast(step, wide)),
-            "epsilon": tf.constant(self.epsilon, wide),
+            "rate_of_gradient": rate * (1.0 - momentum) / (1.0 - product),
+            "rate_of_average": rate * next_momentum / (1.0 - product * next_momentum),
+            "epsilon": self.epsilon * correction,
+            "zero": tf.zeros((), wide),
         }
 
     def _finish_step(self) -> Any:
@@ -138,6 +139,29 @@ class Nadam(Optimizer):
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)
+        if coefficients["beta_1_t"].dtype != var.dtype.base_dtype:
+            return self._apply_wide(grad, var, coefficients)
+        # Two fused kernels share the step: Adam's moves the averages and subtracts the part of m; Adagrad's, which here
+        # leaves its state alone, subtracts the part of the gradient.
+        v = self.get_slot(var, "v")
+        both = {"var": var.handle, "grad": grad, "epsilon": coefficients["epsilon"], "use_locking": self._use_locking}
+        adam = tf.raw_ops.ResourceApplyAdam(
+            m=self.get_slot(var, "m").handle,
+            v=v.handle,
+            beta1_power=coefficients["zero"],
+            beta2_power=coefficients["zero"],
+            lr=coefficients["rate_of_average"],
+            beta1=coefficients["beta_1_t"],
+            beta2=coefficients["beta_2_t"],
+            **both,
+        )
+        with tf.control_dependencies([] if adam is None else [adam]):
+            return tf.raw_ops.ResourceApplyAdagradV2(
+                accum=v.handle, lr=coefficients["rate_of_gradient"], update_slots=False, **both
+            )
+
+    def _apply_wide(self, grad: Any, var: Any, coefficients: dict[str, Any]) -> Any:
+        """Update a 16-bit variable in the dtype of its slots."""
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
         gradient = tf.cast(grad, m.dtype)
         m_t = m.assign(m * coefficients["beta_1_t"] + gradient * (1.0 - coefficients["beta_1_t"]))
@@ -182,6 +206,6 @@ class Nadam(Optimizer):
 
 
 def _step(gradient: Any, m: Any, v: Any, coefficients: dict[str, Any]) -> Any:
-    """Return the step of the rule for rows of gradient and averages."""
-    ahead = coefficients["gradient_share"] * gradient + coefficients["average_share"] * m
-    return coefficients["lr_t"] * ahead / (tf.sqrt(v / coefficients["v_correction"]) + coefficients["epsilon"])
+    """Return the step for rows of gradient and averages: the rule with numerator and denominator times √(1 − β₂ᵗ)."""
+    ahead = coefficients["rate_of_gradient"] * gradient + coefficients["rate_of_average"] * m
+    return ahead / (tf.sqrt(v) + coefficients["epsilon"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -26,9 +27,9 @@ class RMSprop(Optimizer):
 
     Differences:
         Where ε stands depends on the momentum, as in Keras 2.9; Keras 3 has it inside the root, torch outside. Unlike
-        in Keras 2.9, centered without momentum does not make NaN where rounding leaves s below 0, and assigning a
-        momentum to an optimizer built without one takes effect. Without momentum, the step of 16-bit weights is
-        computed in float32.
+        in Keras 2.9, centered does not make NaN where rounding leaves s below 0, assigning a momentum to an optimizer
+        built without one takes effect, and ``epsilon=0.0`` means 0 and not 1e-7. Weights of 16 bits are updated in
+        float32 with float32 slots: in bfloat16, ρ = 0.999 is 1.0, and sparse gradients were not possible at all.
 
     Arguments:
         learning_rate: Step size. A number, tensor, callable without arguments or schedule.
@@ -63,9 +64,9 @@ class RMSprop(Optimizer):
             "centered": "bool",
         },
         slots=(
-            Slot("rms", "average of squared gradients"),
-            Slot("momentum", "velocity u", when="momentum"),
-            Slot("mg", "average of gradients", when="centered"),
+            Slot("rms", "average of squared gradients", at_least="float32"),
+            Slot("momentum", "velocity u", when="momentum", at_least="float32"),
+            Slot("mg", "average of gradients", when="centered", at_least="float32"),
         ),
         sparse="decaying",
         sparse_with={"momentum": "lazy"},
@@ -104,9 +105,12 @@ class RMSprop(Optimizer):
             for var in var_list:
                 self.add_slot(var, slot_name)
 
+    def _is_fused(self, dtype: Any) -> bool:
+        # The centered kernels make NaN of a negative variance, those of 16 bits round each average to 16 bits.
+        return self._momentum and not self.centered and dtype == arithmetic_dtype(dtype)
+
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
-        # The fused kernels, which the momentum needs, compute in the dtype of the variable.
-        dtype = var_dtype if self._momentum else arithmetic_dtype(var_dtype)
+        dtype = arithmetic_dtype(var_dtype)
         coefficients = {
             "lr_t": self._decayed_lr(dtype),
             "rho": self._get_hyper("rho", dtype),
@@ -114,25 +118,6 @@ class RMSprop(Optimizer):
             "momentum": self._get_hyper("momentum", dtype),
         }
         apply_state[(var_device, var_dtype)] = {name: tf.identity(value) for name, value in coefficients.items()}
-
-    def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
-        coefficients = self._coefficients(var, apply_state)
-        if self._momentum:
-            arguments = self._kernel_arguments(grad, var, coefficients)
-            if self.centered:
-                return tf.raw_ops.ResourceApplyCenteredRMSProp(mg=self.get_slot(var, "mg").handle, **arguments)
-            return tf.raw_ops.ResourceApplyRMSProp(**arguments)
-        wide, rho = coefficients["rho"].dtype, coefficients["rho"]
-        gradient = tf.cast(grad, wide)
-        rms = self._averaged(self.get_slot(var, "rms"), tf.square(gradient), rho)
-        mean = self._averaged(self.get_slot(var, "mg"), gradient, rho) if self.centered else None
-        return var.assign(tf.cast(tf.cast(var, wide) - _step(gradient, rms, mean, coefficients), var.dtype))
-
-    def _averaged(self, slot: Any, value: Any, rho: Any) -> Any:
-        """Move a running average towards ``value`` and return it in the dtype of ``value``."""
-        average = rho * tf.cast(slot, value.dtype) + (1.0 - rho) * value
-        with tf.control_dependencies([slot.assign(tf.cast(average, slot.dtype))]):
-            return tf.identity(average)
 
     def _kernel_arguments(self, grad: Any, var: Any, coefficients: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -147,26 +132,44 @@ class RMSprop(Optimizer):
             "use_locking": self._use_locking,
         }
 
+    def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
+        coefficients = self._coefficients(var, apply_state)
+        if self._is_fused(var.dtype.base_dtype):
+            return tf.raw_ops.ResourceApplyRMSProp(**self._kernel_arguments(grad, var, coefficients))
+        step = self._step(grad, var, coefficients, lambda slot, decay, value: slot.assign(decay * slot + value))
+        return var.assign(tf.cast(tf.cast(var, step.dtype) - step, var.dtype))
+
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)
-        if self._momentum:
-            arguments = {"indices": indices, **self._kernel_arguments(grad, var, coefficients)}
-            if self.centered:
-                return tf.raw_ops.ResourceSparseApplyCenteredRMSProp(mg=self.get_slot(var, "mg").handle, **arguments)
-            return tf.raw_ops.ResourceSparseApplyRMSProp(**arguments)
-        wide, rho = coefficients["rho"].dtype, coefficients["rho"]
-        gradient = tf.cast(grad, wide)
-        rms = self._averaged_rows(self.get_slot(var, "rms"), indices, tf.square(gradient), rho)
-        mean = self._averaged_rows(self.get_slot(var, "mg"), indices, gradient, rho) if self.centered else None
-        step = _step(gradient, rms, mean, coefficients)
+        if self._is_fused(var.dtype.base_dtype):
+            return tf.raw_ops.ResourceSparseApplyRMSProp(
+                indices=indices, **self._kernel_arguments(grad, var, coefficients)
+            )
+
+        def decay_and_add(slot: Any, decay: Any, rows: Any) -> Any:
+            if self._momentum:
+                rows = decay * tf.gather(slot, indices) + rows
+                with tf.control_dependencies([self._resource_scatter_update(slot, indices, rows)]):
+                    return tf.identity(rows)
+            with tf.control_dependencies([slot.assign(decay * slot)]):
+                return tf.gather(self._resource_scatter_add(slot, indices, rows), indices)
+
+        step = self._step(grad, var, coefficients, decay_and_add)
         return self._resource_scatter_add(var, indices, tf.cast(-step, var.dtype))
 
-    def _averaged_rows(self, slot: Any, indices: Any, rows: Any, rho: Any) -> Any:
-        """Let a running average decay on every row, add to those present, and return these."""
-        decayed = slot.assign(tf.cast(rho * tf.cast(slot, rows.dtype), slot.dtype))
-        with tf.control_dependencies([decayed]):
-            added = self._resource_scatter_add(slot, indices, tf.cast((1.0 - rho) * rows, slot.dtype))
-        return tf.cast(tf.gather(added, indices), rows.dtype)
+    def _step(self, grad: Any, var: Any, coefficients: dict[str, Any], decay_and_add: Callable[..., Any]) -> Any:
+        """Return what is subtracted from the weights; ``decay_and_add(slot, decay, value)`` moves one of the slots."""
+        rate, rho, epsilon = coefficients["lr_t"], coefficients["rho"], coefficients["epsilon"]
+        gradient = tf.cast(grad, rho.dtype)
+        variance = decay_and_add(self.get_slot(var, "rms"), rho, (1.0 - rho) * tf.square(gradient))
+        if self.centered:
+            mean = decay_and_add(self.get_slot(var, "mg"), rho, (1.0 - rho) * gradient)
+            # Rounding may leave it just below 0, which is no number's square.
+            variance = tf.maximum(variance - tf.square(mean), 0.0)
+        if not self._momentum:
+            return rate * gradient / (tf.sqrt(variance) + epsilon)
+        step = rate * gradient / tf.sqrt(variance + epsilon)
+        return decay_and_add(self.get_slot(var, "momentum"), coefficients["momentum"], step)
 
     def get_config(self) -> dict[str, Any]:
         """Return the base configuration with learning rate, decay, rho, momentum, epsilon and centered."""
@@ -177,9 +180,3 @@ class RMSprop(Optimizer):
             "epsilon": self.epsilon,
             "centered": self.centered,
         }
-
-
-def _step(gradient: Any, rms: Any, mean: Any, coefficients: dict[str, Any]) -> Any:
-    """Return the step without momentum. Rounding may leave the variance just below 0, which is no number's square."""
-    variance = rms if mean is None else tf.maximum(rms - tf.square(mean), 0.0)
-    return coefficients["lr_t"] * gradient / (tf.sqrt(variance) + coefficients["epsilon"])

@@ -29,7 +29,7 @@ def test_ours_comes_before_a_cheaper_peer(make_entry: Entries) -> None:
 
 
 def test_what_is_compiled_comes_after_the_graph_whose_trace_it_needs(make_entry: Entries) -> None:
-    graph, jit = make_entry("keras", parameters=9), make_entry("keras jit", parameters=2)
+    graph, jit = make_entry("keras", parameters=9), make_entry("keras", execution="xla", parameters=2)
     assert admit([Group((graph, jit))], 10.0, Priced()) == [graph]
 
 

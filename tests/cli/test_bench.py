@@ -119,7 +119,7 @@ def test_an_interrupt_shows_and_writes_what_there_is_and_exits_with_130(
         (("sgd", "--against", "torch"), 2, "cannot measure against 'torch'; libraries: keras, tf_keras."),
         (("sgd", "--layout", "resnet-50"), 2, "Did you mean 'resnet50'?"),
         (("sgd", "--mode", "fast"), 2, "unknown mode 'fast'; allowed: speed, training."),
-        (("sgd", "--execution", "xla"), 2, "unknown execution 'xla'; allowed: eager, graph."),
+        (("sgd", "--execution", "jit"), 2, "unknown execution 'jit'; allowed: eager, graph, xla."),
         (("sgd", "--device", "gpu"), 2, "TensorFlow sees no device 'gpu'"),
         (("sgd", "--seeds", "0"), 2, "--seeds"),
     ],

@@ -28,7 +28,11 @@ _FIRST_GUESS: Mapping[Key, tuple[float, float]] = {
     ("tf_keras", "graph"): (0.005, 4e-5),
     ("keras", "eager"): (0.005, 3e-3),
     ("keras", "graph"): (0.022, 5e-5),
-    ("keras jit", "graph"): (0.035, 5e-5),  # with a trace of its own, for the case that the graph is not measured
+    # With a trace of their own, for the case that the graph is not measured.
+    ("harness", "xla"): (0.002, 3e-6),
+    ("optreg", "xla"): (0.02, 4e-5),
+    ("tf_keras", "xla"): (0.02, 4e-5),
+    ("keras", "xla"): (0.035, 5e-5),
 }
 _UNKNOWN = (0.03, 3e-3)
 _SETUP_FLOOR = 0.3  # seconds
@@ -63,7 +67,8 @@ class Forecast:
         setup, step = self._per_tensor(entry)
         # 28 bytes a parameter: float32 with two slots, the common case, before the real slots are known.
         moved = 28 * entry.parameters if entry.implementation != "harness" else 0
-        speed = _UNFUSED_BYTES_PER_SECOND if entry.implementation == _UNFUSED else _FUSED_BYTES_PER_SECOND
+        fused = entry.implementation != _UNFUSED or entry.execution == "xla"
+        speed = _FUSED_BYTES_PER_SECOND if fused else _UNFUSED_BYTES_PER_SECOND
         setup_seconds = _SETUP_FLOOR + setup * entry.tensors + moved / _CREATION_BYTES_PER_SECOND / 4
         step_seconds = max(step * entry.tensors + moved / speed, _SHORTEST_SAMPLE)
         return setup_seconds + step_seconds * (_SLOW_CALLS if step_seconds > _SLOW else _CALLS)

@@ -56,7 +56,7 @@ def turn_away(group: Group, admitted: Sequence[SpeedEntry], forecast: Forecast, 
 
 def is_compiled(entry: SpeedEntry) -> bool:
     """Tell whether XLA compiles the entry; it then needs the trace of its graph, and may take a minute more."""
-    return entry.implementation.endswith(" jit")
+    return entry.execution == "xla"
 
 
 def is_peer(entry: SpeedEntry) -> bool:

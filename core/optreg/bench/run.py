@@ -30,7 +30,8 @@ from optreg.bench.training import train
 from optreg.errors import InvalidFilter, listing, suggestion
 
 MODES = ("speed", "training")
-EXECUTIONS = ("eager", "graph")
+EXECUTIONS = ("eager", "graph", "xla")
+DEFAULT_EXECUTIONS = ("eager", "graph")
 HARNESS = "-"
 _FIRST_RUN_SECONDS = 1.0  # of a training run, before one has been made
 _TRACING_SECONDS = 0.3
@@ -44,7 +45,7 @@ class Options:
     Args:
         layouts: Names of parameter layouts, or layouts of your own.
         modes: ``speed``, ``training`` or both.
-        executions: ``eager``, ``graph`` or both.
+        executions: Of ``eager``, ``graph`` and ``xla``; the first two by default, because compiling takes long.
         against: Libraries whose optimizer of the same name is measured too: ``tf_keras``, ``keras``.
         devices: Such as ``cpu`` or ``gpu:0``; the first of each kind that TensorFlow sees by default.
         seeds: Training runs of each optimizer, from paired seeds 0, 1, ...
@@ -56,7 +57,7 @@ class Options:
 
     layouts: Sequence[str | Layout] = DEFAULT_LAYOUTS
     modes: Sequence[str] = MODES
-    executions: Sequence[str] = EXECUTIONS
+    executions: Sequence[str] = DEFAULT_EXECUTIONS
     against: Sequence[str] = ()
     devices: Sequence[str] = ()
     seeds: int = 5
@@ -188,11 +189,16 @@ class _Run:
             everyone = rivals if groups else [_harness(), *rivals]
             entries = [
                 SpeedEntry(
-                    contender.optimizer, name, execution, layout.name, device.name, layout.parameters, layout.tensors
+                    contender.optimizer,
+                    contender.implementation,
+                    execution,
+                    layout.name,
+                    device.name,
+                    layout.parameters,
+                    layout.tensors,
                 )
                 for execution in self.options.executions
                 for contender in everyone
-                for name in _implementations(contender, execution)
             ]
             groups.append((Group(tuple(entries)), layout, everyone))
         return groups
@@ -226,13 +232,7 @@ def _stands(group: Group, layout: Layout, everyone: list[Contender]) -> list[tup
     waiting = [entry for entry in group.entries if entry.state.name == "finished"]
     gradients = make_gradients(layout) if waiting else []
     stands = {contender.implementation: Stand(contender, layout, gradients) for contender in everyone}
-    return [(entry, stands[entry.implementation.removesuffix(" jit")]) for entry in waiting]
-
-
-def _implementations(contender: Contender, execution: str) -> list[str]:
-    """Return the rows of a contender: Keras 3 is also shown in its best form, compiled by XLA."""
-    name = contender.implementation
-    return [name, f"{name} jit"] if name == "keras" and execution == "graph" else [name]
+    return [(entry, stands[entry.implementation]) for entry in waiting]
 
 
 def _harness() -> Contender:

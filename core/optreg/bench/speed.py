@@ -26,7 +26,7 @@ _DISTINCT = 3 / 4  # part of a sparse gradient's rows that are distinct; the res
 
 @dataclass
 class Stand:
-    """One contender set up on a layout: its subject, built once and shared by eager, graph and jit."""
+    """One contender set up on a layout: its subject, built once and shared by eager, graph and XLA."""
 
     contender: Contender
     layout: Layout
@@ -117,7 +117,7 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
             sampler.observe()
         sampler.run(contestants, until)
         for entry, stand in stands:
-            entry.traces = stand.traces if entry.execution == "graph" else 0  # a second one is a retrace while sampling
+            entry.traces = 0 if entry.execution == "eager" else stand.traces  # a second one is a retrace while sampling
             _check_finite(entry, stand)
     gc.collect()
 
@@ -135,7 +135,7 @@ def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
         _describe_state(entry, stand, subject)
         start = time.perf_counter()
         step = _step_of(entry, stand)
-        entry.trace = time.perf_counter() - start if entry.execution == "graph" else None
+        entry.trace = None if entry.execution == "eager" else time.perf_counter() - start
         start = time.perf_counter()
         step()
         _wait()
