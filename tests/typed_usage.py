@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import optreg
+import optreg.legacy as optimizers
 from optreg import Optimizer
 from optreg.cards import OptimizerCard
 from optreg.discovery.entries import Entry, State
+from optreg.legacy import Adam
 from optreg.registry import Registry, default_registry
 
 
@@ -17,6 +19,14 @@ def look_up() -> list[Optimizer]:
     adam: Optimizer = optreg.get_optimizer("adam", learning_rate=3e-4, clipnorm=1.0)
     config: Mapping[str, Any] = {"class_name": "SGD", "config": {"momentum": 0.9}}
     return [adam, optreg.get_optimizer(config), optreg.get_optimizer(type(adam)), optreg.get_optimizer(adam)]
+
+
+def migrate(given: Adam) -> list[Optimizer]:
+    """The namespace of Keras 2.9. Its classes are known at run time only, so that the type checker lets them pass."""
+    saved: dict[str, Any] = optimizers.serialize(Adam(1e-3, beta_1=0.5))
+    sgd: Optimizer = optimizers.SGD(optimizers.schedules.ExponentialDecay(0.1, 100, 0.5), momentum=0.9)
+    base: type[Optimizer] = optimizers.Optimizer
+    return [given, sgd, optimizers.get("adam"), optimizers.deserialize(saved, custom_objects={"Mine": base})]
 
 
 def choose() -> list[str]:

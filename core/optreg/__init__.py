@@ -31,12 +31,15 @@ from optreg.errors import (
     UnusableOptimizer,
     WrongContext,
 )
+from optreg.keras.arrival import await_libraries
 
 if TYPE_CHECKING:
-    from optreg import bench, conformance, optimizer
+    from optreg import bench, conformance, keras, legacy, optimizer
     from optreg.cards import Card, Paper, Slot
     from optreg.hookspecs import hookimpl
     from optreg.optimizer.contract import Optimizer
+    from optreg.optimizer.loss_scale import LossScaleOptimizer
+    from optreg.optimizer.update_rule import UpdateRule
     from optreg.registry.default import get_optimizer, list_optimizers, optimizer_info, refresh, register, unregister
 
     __version__: str
@@ -54,6 +57,7 @@ __all__ = [
     "InvalidName",
     "InvalidState",
     "InvalidVariable",
+    "LossScaleOptimizer",
     "MissingExtra",
     "NameTaken",
     "NotAnOptimizer",
@@ -65,6 +69,7 @@ __all__ = [
     "UnknownOptimizer",
     "UnknownSlot",
     "UnusableOptimizer",
+    "UpdateRule",
     "WrongContext",
     "__version__",
     "bench",
@@ -72,6 +77,8 @@ __all__ = [
     "errors",
     "get_optimizer",
     "hookimpl",
+    "keras",
+    "legacy",
     "list_optimizers",
     "optimizer",
     "optimizer_info",
@@ -89,8 +96,10 @@ _HOMES = {
         "optreg.registry.default",
     ),
     "Optimizer": "optreg.optimizer.contract",
+    "LossScaleOptimizer": "optreg.optimizer.loss_scale",
+    "UpdateRule": "optreg.optimizer.update_rule",
 }
-_SUBMODULES = ("bench", "conformance", "optimizer")
+_SUBMODULES = ("bench", "conformance", "keras", "legacy", "optimizer")
 
 
 def __getattr__(name: str) -> Any:
@@ -113,3 +122,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+await_libraries()

@@ -18,7 +18,7 @@ class OptregError(Exception):
         __init__ = Exception.__init__
 
 
-class UnknownOptimizer(OptregError, LookupError):
+class UnknownOptimizer(OptregError, LookupError, ValueError):
     """No installed distribution offers the name that was asked for."""
 
 

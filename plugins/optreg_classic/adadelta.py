@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer
+from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -25,7 +25,8 @@ class Adadelta(Optimizer):
         w ← w − lr d
 
     Differences:
-        The same rule everywhere; torch defaults to lr = 1 and ρ = 0.9.
+        The same rule everywhere; torch defaults to lr = 1 and ρ = 0.9. ``epsilon=0.0`` means 0, where Keras 2.9 took
+        1e-7.
 
     Arguments:
         learning_rate: Factor on the step; 1 in the paper. A number, tensor, callable without arguments or schedule.
@@ -56,6 +57,7 @@ class Adadelta(Optimizer):
         paper=Paper(
             "ADADELTA: An Adaptive Learning Rate Method", "M. D. Zeiler", 2012, "https://arxiv.org/abs/1212.5701"
         ),
+        limits=("For float16 weights give an epsilon of 1e-4 or more: squared steps below 6e-8 vanish in it.",),
     )
 
     def __init__(
@@ -100,7 +102,22 @@ class Adadelta(Optimizer):
         return tf.raw_ops.ResourceApplyAdadelta(**self._kernel_arguments(grad, var, apply_state))
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
+        if is_compiled_by_xla():
+            return self._apply_rows(grad, var, indices, self._coefficients(var, apply_state))
         return tf.raw_ops.ResourceSparseApplyAdadelta(indices=indices, **self._kernel_arguments(grad, var, apply_state))
+
+    def _apply_rows(self, grad: Any, var: Any, indices: Any, coefficients: dict[str, Any]) -> Any:
+        """Update rows without TensorFlow's sparse kernel, which XLA does not have."""
+        rho, epsilon = coefficients["rho"], coefficients["epsilon"]
+        gradients, updates = self.get_slot(var, "accum_grad"), self.get_slot(var, "accum_var")
+        b = tf.gather(updates, indices)
+        a = rho * tf.gather(gradients, indices) + (1.0 - rho) * tf.square(grad)
+        step = tf.sqrt(b + epsilon) * tf.math.rsqrt(a + epsilon) * grad
+        return tf.group(
+            self._resource_scatter_update(gradients, indices, a),
+            self._resource_scatter_update(updates, indices, rho * b + (1.0 - rho) * tf.square(step)),
+            self._resource_scatter_add(var, indices, -coefficients["lr_t"] * step),
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Return the base configuration with learning rate, decay, rho and epsilon."""

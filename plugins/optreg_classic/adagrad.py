@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer
+from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -24,7 +24,7 @@ class Adagrad(Optimizer):
 
     Differences:
         The sum starts at 0.1, as in Keras and optax; torch starts at 0. ε is added to the root, as in Keras 2.9 and
-        torch, not inside it as in Keras 3 and optax.
+        torch, not inside it as in Keras 3 and optax. ``epsilon=0.0`` means 0, where Keras 2.9 took 1e-7.
 
     Arguments:
         learning_rate: Step size. A number, tensor, callable without arguments or schedule.
@@ -52,14 +52,13 @@ class Adagrad(Optimizer):
         slots=(Slot("accumulator", "sum a of squared gradients"),),
         sparse="lazy",
         dtypes=("float16", "bfloat16", "float32", "float64"),
-        xla=False,
+        xla=True,
         paper=Paper(
             "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization",
             "J. Duchi, E. Hazan, Y. Singer",
             2011,
             "https://jmlr.org/papers/v12/duchi11a.html",
         ),
-        limits=("TensorFlow has no XLA kernel for this rule.",),
     )
 
     def __init__(
@@ -98,6 +97,8 @@ class Adagrad(Optimizer):
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)
+        if is_compiled_by_xla() or var.shape.num_elements() == 0:
+            return self._apply_rows(grad, var, indices, coefficients)
         return tf.raw_ops.ResourceSparseApplyAdagradV2(
             var=var.handle,
             accum=self.get_slot(var, "accumulator").handle,
@@ -106,6 +107,15 @@ class Adagrad(Optimizer):
             grad=grad,
             indices=indices,
             use_locking=self._use_locking,
+        )
+
+    def _apply_rows(self, grad: Any, var: Any, indices: Any, coefficients: dict[str, Any]) -> Any:
+        """Update rows without TensorFlow's sparse kernel, which XLA does not have and which refuses empty rows."""
+        accumulator = self.get_slot(var, "accumulator")
+        a = tf.gather(accumulator, indices) + tf.square(grad)
+        step = coefficients["lr_t"] * grad / (tf.sqrt(a) + coefficients["epsilon"])
+        return tf.group(
+            self._resource_scatter_update(accumulator, indices, a), self._resource_scatter_add(var, indices, -step)
         )
 
     def get_config(self) -> dict[str, Any]:

@@ -25,6 +25,8 @@ class Adamax(Optimizer):
 
     Differences:
         ε is added to v, as in Keras; torch and optax add it to |g| inside the maximum. torch defaults to lr = 0.002.
+        ``epsilon=0.0`` means 0, where Keras 2.9 took 1e-7. The bias correction of float16 weights is computed in
+        float32, so that it does not fail after 65,504 steps.
 
     Arguments:
         learning_rate: Step size. A number, tensor, callable without arguments or schedule.

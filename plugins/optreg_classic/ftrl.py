@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer
+from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla
 
 
 class Ftrl(Optimizer):
@@ -135,8 +135,25 @@ class Ftrl(Optimizer):
         return kernel(**self._kernel_arguments(grad, var, apply_state))
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
+        if is_compiled_by_xla() or var.shape.num_elements() == 0:
+            return self._apply_rows(grad, var, indices, self._coefficients(var, apply_state))
         kernel = tf.raw_ops.ResourceSparseApplyFtrlV2 if self._shrinks else tf.raw_ops.ResourceSparseApplyFtrl
         return kernel(indices=indices, **self._kernel_arguments(grad, var, apply_state))
+
+    def _apply_rows(self, grad: Any, var: Any, indices: Any, coefficients: dict[str, Any]) -> Any:
+        """Update rows without TensorFlow's sparse kernel, which XLA does not have and which refuses empty rows."""
+        rate, l1, power = coefficients["lr_t"], coefficients["l1"], -coefficients["lr_power"]
+        accumulator, linear = self.get_slot(var, "accumulator"), self.get_slot(var, "linear")
+        w, before = tf.gather(var, indices), tf.gather(accumulator, indices)
+        n = before + tf.square(grad)
+        shrunk = grad + 2.0 * coefficients["l2_shrinkage"] * w
+        z = tf.gather(linear, indices) + shrunk - (tf.pow(n, power) - tf.pow(before, power)) / rate * w
+        scale = tf.pow(n, power) / rate + 2.0 * coefficients["l2"]
+        return tf.group(
+            self._resource_scatter_update(accumulator, indices, n),
+            self._resource_scatter_update(linear, indices, z),
+            self._resource_scatter_update(var, indices, (tf.clip_by_value(z, -l1, l1) - z) / scale),
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Return the base configuration with all arguments of the constructor."""

@@ -30,7 +30,8 @@ class Nadam(Optimizer):
         no schedule. ``schedule_decay`` survives a configuration, where Keras 2.9 saved it as ``decay`` and lost it on
         the way back; such configurations are read right. ``decay`` slows the learning rate as everywhere, and learning
         rate schedules are followed: Keras 2.9 ignored the one and refused the other. Variables of any mix of dtypes
-        share one momentum schedule, kept in at least float32.
+        share one momentum schedule, kept in at least float32. Weights of 16 bits are updated in float32 with float32
+        slots: in bfloat16, those of Keras 2.9 become NaN. ``epsilon=0.0`` means 0, where Keras 2.9 took 1e-7.
 
     Arguments:
         learning_rate: Step size. A number, tensor, callable without arguments or schedule.

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer
+from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla
 
 
 class SGD(Optimizer):
@@ -120,6 +120,8 @@ class SGD(Optimizer):
         if not self._momentum:
             return self._resource_apply_sparse_duplicate_indices(grad, var, indices, apply_state=apply_state)
         coefficients = self._coefficients(var, apply_state)
+        if is_compiled_by_xla():
+            return self._apply_rows(grad, var, indices, coefficients)
         return tf.raw_ops.ResourceSparseApplyKerasMomentum(
             var=var.handle,
             accum=self.get_slot(var, "momentum").handle,
@@ -129,6 +131,15 @@ class SGD(Optimizer):
             momentum=coefficients["momentum"],
             use_locking=self._use_locking,
             use_nesterov=self.nesterov,
+        )
+
+    def _apply_rows(self, grad: Any, var: Any, indices: Any, coefficients: dict[str, Any]) -> Any:
+        """Update rows without TensorFlow's sparse kernel, which XLA does not have."""
+        velocity, step = self.get_slot(var, "momentum"), coefficients["lr_t"] * grad
+        u = coefficients["momentum"] * tf.gather(velocity, indices) - step
+        ahead = coefficients["momentum"] * u - step if self.nesterov else u
+        return tf.group(
+            self._resource_scatter_update(velocity, indices, u), self._resource_scatter_add(var, indices, ahead)
         )
 
     def get_config(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from optreg.cards import Card, HyperparameterCard, OptimizerCard
 from optreg.cards.docstrings import Docstring, parse_docstring
 from optreg.cards.literals import UnreadableCard, evaluate_card
+from optreg.cards.rule_options import RULE_OPTIONS, with_rule_options
 from optreg.cards.source_files import locate
 
 LARGEST_SOURCE = 2_000_000  # bytes; a larger file is generated, and reading it would slow every listing down
@@ -80,6 +81,8 @@ def describe_class(cls: Callable[..., Any]) -> OptimizerCard:
     """
     doc = parse_docstring(inspect.cleandoc(cls.__doc__ or ""))
     own = vars(cls)
+    if "_rule" in own:
+        doc = _with_option_meanings(doc)
     function = own.get("__init__") if isinstance(cls, type) else cls
     parameters = inspect.signature(function).parameters.values() if callable(function) else ()
     card = own.get("card") if isinstance(cls, type) else None
@@ -149,14 +152,43 @@ def _card_of(definition: Definition) -> OptimizerCard:
     doc = parse_docstring(ast.get_docstring(definition))
     if isinstance(definition, ast.FunctionDef):
         return _assemble(doc, None, _signature(definition))
-    card: Card | None = None
     signature: Iterator[tuple[str, bool, Any]] = iter(())
+    if _is_rule(definition):
+        return _card_of_rule(definition, doc)
     for statement in definition.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             signature = _signature(statement)
+    return _assemble(doc, _declared(definition), signature)
+
+
+def _declared(definition: ast.ClassDef) -> Card | None:
+    """Return the card in the class body, or None."""
+    card = None
+    for statement in definition.body:
         if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and "card" in _bound_names(statement):
             card = evaluate_card(statement.value)
-    return _assemble(doc, card, signature)
+    return card
+
+
+def _is_rule(definition: ast.ClassDef) -> bool:
+    """Tell whether a class is written the short way, by its base."""
+    named = (base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in definition.bases)
+    return "UpdateRule" in named
+
+
+def _card_of_rule(definition: ast.ClassDef, doc: Docstring) -> OptimizerCard:
+    """Return the card of a rule, whose constructor follows from the keyword arguments of its ``update``."""
+    rules = [item for item in definition.body if isinstance(item, ast.FunctionDef) and item.name == "update"]
+    keywords = {argument.arg for rule in rules for argument in rule.args.kwonlyargs}
+    own = [item for rule in rules for item in _signature(rule) if item[0] in keywords]
+    options = [(option.name, option.required, option.default) for option in RULE_OPTIONS]
+    return _assemble(
+        _with_option_meanings(doc), with_rule_options(_declared(definition) or Card()), iter([*own, *options])
+    )
+
+
+def _with_option_meanings(doc: Docstring) -> Docstring:
+    return doc._replace(arguments={**{option.name: option.meaning for option in RULE_OPTIONS}, **doc.arguments})
 
 
 def _signature(function: ast.FunctionDef) -> Iterator[tuple[str, bool, Any]]:

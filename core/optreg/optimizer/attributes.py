@@ -42,11 +42,19 @@ class OptionAttributes:
         if name in self.card.ranges:
             _check_declared(table.owner, name, value, self.card.ranges[name])
         elif self._constructed and name not in self.__dict__:
+            self._refuse_late_decay(name)
             self._refuse_near_miss(name)
         object.__setattr__(self, name, value)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._hyperparameters.values})
+
+    def _refuse_late_decay(self, name: str) -> None:
+        if name == "decay":  # reached only where the class holds none as a hyperparameter that can change
+            raise InvalidHyperparameter(
+                f"{self._hyperparameters.owner}: decay is fixed when the optimizer is built. Build it with decay=..., "
+                "or assign a schedule to learning_rate"
+            )
 
     def _refuse_near_miss(self, name: str) -> None:
         known = {*self._hyperparameters.values, *self.card.ranges, *CLIP_NAMES}

@@ -56,15 +56,19 @@ class AuthorMethods:
         value = self._hyperparameters.checked(name, value)
         brings_slots = any(slot.when == name for slot in self.card.slots)
         switched_on = brings_slots and not self._is_switched_on(name) and is_on(value)
-        if switched_on and self._stepped_in_graph:
+        if switched_on:
+            self._switch_on(name)
+        self._hyperparameters.store(name, value)
+
+    def _switch_on(self, name: str) -> None:
+        """Let the next step ask for the slots that a hyperparameter brings, of every variable again."""
+        if self._stepped_in_graph:
             raise InvalidHyperparameter(
                 f"{type(self).__name__}: {name} cannot be switched on once a tf.function has traced the step without "
                 f"it: build the optimizer with the {name}"
             )
-        self._hyperparameters.store(name, value)
-        if switched_on:
-            self._switched_on.add(name)
-            self._known_variables.clear()  # the next step asks for the slots of every variable again
+        self._switched_on.add(name)
+        self._known_variables.clear()
 
     def _is_switched_on(self, name: str) -> bool:
         """Whether a hyperparameter for which the card declares a slot has ever been other than zero."""

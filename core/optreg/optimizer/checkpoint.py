@@ -7,11 +7,13 @@ TensorFlow internals.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from optreg.optimizer.distribution import variable_key
+from optreg.optimizer.distribution import create_scalar, parts_of, variable_key, whole_of
 
 _tracking = tf.__internal__.tracking
 
@@ -32,14 +34,66 @@ class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined
                 dependency for dependency in self._self_unconditional_checkpoint_dependencies if dependency.name != name
             ]
 
+    def _switch_on_for(self, slot_name: str) -> None:
+        """Make steps use a slot that a checkpoint holds because its hyperparameter is other than zero there."""
+        for slot in self.card.slots:
+            brought = slot.name == slot_name and slot.when in self._hyperparameters.values
+            if brought and not self._is_switched_on(slot.when):
+                self._switch_on(slot.when)
+
+    def _tracked(self) -> dict[str, Any]:
+        """Return the dependencies by name: iterations, hyperparameters and weights of the optimizer's own."""
+        self._maybe_initialize_trackable()
+        return dict(self._self_unconditional_dependency_names)
+
+    def _hyperparameter_variables(self) -> dict[str, Any]:
+        """Return the variables of hyperparameters that are numbers, by name."""
+        return {name: value for name, value in self._hyperparameters.values.items() if isinstance(value, tf.Variable)}
+
+    def _own_weights(self) -> dict[str, Any]:
+        """Return the variables tracked by name that are neither iterations nor hyperparameters."""
+        others = {id(self._iterations), *(id(value) for value in self._hyperparameter_variables().values())}
+        return {
+            name: tracked
+            for name, tracked in self._tracked().items()
+            if isinstance(tracked, tf.Variable) and id(tracked) not in others
+        }
+
+    def _awaits_checkpoint(self) -> bool:
+        """Whether values of a checkpoint wait for state that does not exist yet."""
+        self._maybe_initialize_trackable()
+        slots = any(waiting for places in self._deferred_slot_restorations.values() for waiting in places.values())
+        return slots or (not self._hyperparameters.created and bool(self._deferred_dependencies))
+
+    def _create_hyperparameter(self, name: str, value: Any, dtype: Any) -> Any:
+        # tf.compat.v1.train.Saver goes by the name of the variable itself.
+        return create_scalar(self._checkpoint_names.get(name, name), value, dtype)
+
     def _track_hyperparameter(self, name: str, state: Any) -> Any:
         return self._track(self._checkpoint_names.get(name, name), state)
 
     def _forget_hyperparameter(self, name: str) -> None:
         self._forget(self._checkpoint_names.get(name, name))
 
+    def _track_scalar_of_part(self, name: str, slot: Any) -> None:
+        """Save a scalar slot of a part under its name: TensorFlow saves slots of wholes, which scalars do not make."""
+        self._maybe_initialize_trackable()
+        taken = self._self_unconditional_dependency_names
+        names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(1)))
+        self._track(next(free for free in names if free not in taken), slot)
+
     def _restore_slot_variable(self, slot_name: str, variable: Any, slot_variable: Any) -> None:
-        """Restore a slot just created, if a checkpoint read earlier holds its value."""
+        """Restore a slot just created, if a checkpoint read earlier holds its value.
+
+        The value of a partitioned variable's slot is restored once the slots of all parts are there.
+        """
+        self._restore_waiting(slot_name, variable, slot_variable)
+        whole = whole_of(variable)
+        joined = self._slot_table.joined(whole, slot_name) if whole is not None else None
+        if joined is not None:
+            self._restore_waiting(slot_name, whole, joined)
+
+    def _restore_waiting(self, slot_name: str, variable: Any, slot_variable: Any) -> None:
         waiting = self._deferred_slot_restorations.get(slot_name, {}).pop(variable_key(variable), [])
         for position in sorted(waiting, key=lambda position: position.restore_uid, reverse=True):
             position.restore(slot_variable)
@@ -52,9 +106,14 @@ class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined
         Called by ``Checkpoint.restore`` for each slot once both the optimizer and the variable are known.
         In graphs no variable may appear here: the value waits until the slot is created.
         """
-        slot = self._slot_table.find(variable_key(variable), slot_name)
+        slot = self._find_slot(variable, slot_name)
+        if slot is None:
+            slot = self._slot_table.joined(variable, slot_name)
+        self._switch_on_for(slot_name)
         if slot is None and tf.executing_eagerly() and slot_variable_position.is_simple_variable():
-            initializer = _tracking.CheckpointInitialValueCallable(checkpoint_position=slot_variable_position)
+            initializer: Any = _tracking.CheckpointInitialValueCallable(checkpoint_position=slot_variable_position)
+            if parts_of(variable) is not None:
+                initializer = "zeros"  # TensorFlow cuts the value into parts when it restores the joined slot.
             shape = slot_variable_shape or slot_variable_position.value_shape()
             dtype = _saved_dtype(slot_variable_position)
             slot = self.add_slot(variable, slot_name, initializer=initializer, shape=shape, dtype=dtype)
@@ -62,6 +121,16 @@ class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined
             waiting = self._deferred_slot_restorations.setdefault(slot_name, {})
             waiting.setdefault(variable_key(variable), []).append(slot_variable_position)
         return slot
+
+
+class ForwardedState:
+    """Part of a wrapper that ``tf.train.Checkpoint`` talks to: the wrapped optimizer's state, and some beside it."""
+
+    _inner: Any
+    _state_beside: Callable[[], dict[str, Any]]
+
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        return {**self._inner._trackable_children(save_type, **kwargs), **self._state_beside()}
 
 
 def _saved_dtype(position: Any) -> Any:

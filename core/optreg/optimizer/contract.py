@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import inspect
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -27,9 +28,10 @@ from optreg.optimizer.distribution import Pair
 from optreg.optimizer.gradients import drop_missing, fitting, paired, record_loss
 from optreg.optimizer.graph_mode import GraphModeMethods
 from optreg.optimizer.hyperparameters import HyperparameterTable, initial_decay
-from optreg.optimizer.pipeline import AttachedStep, DirectPipeline, PluginPipeline
+from optreg.optimizer.pipeline import AttachedStep, pipeline_of
 from optreg.optimizer.slots import SlotTable
 from optreg.optimizer.state import OptimizerState
+from optreg.optimizer.strategies import require_replica_context
 
 
 class _OptimizerType(abc.ABCMeta):
@@ -39,6 +41,12 @@ class _OptimizerType(abc.ABCMeta):
         instance = super().__call__(*args, **kwargs)
         instance._constructed = True
         return instance
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        # help() and editors would show the arguments of __call__ above
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 class Optimizer(
@@ -90,7 +98,7 @@ class Optimizer(
         self._hyperparameters = HyperparameterTable(
             type(self).__name__,
             self.card.ranges,
-            create=distribution.create_scalar,
+            create=self._create_hyperparameter,
             track=self._track_hyperparameter,
             forget=self._forget_hyperparameter,
         )
@@ -109,7 +117,7 @@ class Optimizer(
         self._dense_takes_state = takes_apply_state(self._resource_apply_dense)
         self._sparse_takes_state = takes_apply_state(self._resource_apply_sparse)
         self._plugins = tuple(kwargs.get("plugins") or ())
-        self._pipeline = PluginPipeline(self, self._plugins) if self._plugins else DirectPipeline(self)
+        self._pipeline = pipeline_of(self, self._plugins)
 
     def minimize(
         self, loss: Any, var_list: Any, grad_loss: Any = None, name: str | None = None, tape: Any = None
@@ -117,7 +125,8 @@ class Optimizer(
         """Compute the gradients of ``loss`` and apply them.
 
         Args:
-            loss: A function without arguments, or a tensor together with the ``tape`` that recorded it.
+            loss: A function without arguments, or a tensor together with the ``tape`` that recorded it; in a graph
+                a tensor needs no tape.
             var_list: Variables to update, nested as you like, or a function that returns them; it is called after the
                 loss, so that variables created by the first call of the loss are found.
             grad_loss: Gradient that flows into ``loss``; default ones.
@@ -128,7 +137,7 @@ class Optimizer(
             What ``apply_gradients`` returns.
 
         Raises:
-            InvalidGradients: A tensor loss without tape; no variables; no gradient for any variable.
+            InvalidGradients: An eager tensor as loss without tape; no variables; no gradient for any variable.
             InvalidVariable: Something in ``var_list`` is no floating-point variable.
         """
         return self.apply_gradients(self._compute_gradients(loss, var_list, grad_loss=grad_loss, tape=tape), name=name)
@@ -166,24 +175,35 @@ class Optimizer(
             WrongContext: Under a strategy but outside ``strategy.run``.
             IncompleteOptimizer: A sparse gradient, and the class has no sparse method.
         """
-        pairs, constraints = paired(grads_and_vars)
-        self._constraints.update(constraints)
+        pairs = self._accepted(grads_and_vars)
         if not pairs:
             return tf.no_op()
-        pairs = fitting(drop_missing(pairs))
         variables = [variable for _, variable in pairs]
-        self._assert_valid_dtypes(variables)
-        self._require_applicable(pairs)
-        distribution.require_replica_context(self._name)
         self._stepped_in_graph |= not tf.executing_eagerly()
         with distribution.operation_scope(name or self._name):
             self._create_all_weights(variables)
             apply_state = self._prepare(variables)
             if experimental_aggregate_gradients:
-                pairs = list(self._transform_unaggregated_gradients(pairs))
-                pairs = list(self._pipeline.aggregate(pairs))
+                pairs = self._aggregated(pairs)
             pairs = list(self._pipeline.transform(pairs))
             return self._apply_to_every_copy(pairs, apply_state)
+
+    def _accepted(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> list[Pair]:
+        """Return the pairs that have a gradient; whatever can be refused is refused here, before anything changes."""
+        pairs, constraints = paired(grads_and_vars)
+        self._constraints.update(constraints)
+        if not pairs:
+            return pairs
+        pairs = fitting(drop_missing(pairs))
+        variables = [variable for _, variable in pairs]
+        self._assert_valid_dtypes(variables)
+        self._require_applicable(pairs)
+        require_replica_context(self._name, self._distribution_strategy, variables)
+        return pairs
+
+    def _aggregated(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """Return the pairs with every gradient combined over replicas."""
+        return list(self._pipeline.aggregate(list(self._transform_unaggregated_gradients(pairs))))
 
     def _transform_gradients(self, grads_and_vars: Sequence[Pair]) -> Sequence[Pair]:
         """Clip, then run the transformers in order."""
@@ -251,3 +271,7 @@ class Optimizer(
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__} {self._name!r}>"
+
+    def __str__(self) -> str:
+        # Keras refuses what is no optimizer of its own with a message that shows this text and nothing else of ours.
+        return f"{self!r} (a Keras model takes it as optreg.keras.wrap(optimizer))"

@@ -12,12 +12,14 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from optreg.errors import InvalidVariable, WrongContext
+from optreg.errors import InvalidVariable
 
 Pair = tuple[Any, Any]
 """A gradient and its variable."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PartitionedVariable = tf.__internal__.distribute.ShardedVariable
 
 
 def resource_variable(variable: Any) -> Any:
@@ -35,6 +37,10 @@ def variable_key(variable: Any) -> str:
         InvalidVariable: Not a variable.
     """
     variable = _whole_variable(resource_variable(variable))
+    parts = parts_of(variable)
+    if parts is not None:
+        # TensorFlow's own identity of an unnamed partitioned variable is that of its first part.
+        return f"parts of {variable_key(parts[0])}"
     try:
         # Variables of a TensorFlow 1 graph are recreated under the same name; eager ones have an identity.
         return str(variable._shared_name if getattr(variable, "_in_graph_mode", False) else variable._unique_id)
@@ -54,15 +60,35 @@ def _whole_variable(variable: Any) -> Any:
     return variable if whole is None else whole
 
 
+def parts_of(variable: Any) -> tuple[Any, ...] | None:
+    """Return the parts of a variable that is partitioned over parameter servers, or None for any other."""
+    return tuple(variable.variables) if isinstance(variable, _PartitionedVariable) else None
+
+
+def whole_of(part: Any) -> Any | None:
+    """Return the partitioned variable that ``part`` belongs to, or None."""
+    container = getattr(part, "_sharded_container", None)
+    return container() if container is not None else None
+
+
+def join_parts(parts: Sequence[Any], name: str) -> Any:
+    """Return variables as the parts, in this order, of one partitioned along the first axis."""
+    with tf.init_scope():
+        return _PartitionedVariable(list(parts), name=name)
+
+
 def shared_name(variable: Any) -> str:
     """Return the variable's name without the output suffix, as slots and messages use it."""
     variable = resource_variable(variable)
+    parts = parts_of(variable)
+    if parts is not None:
+        return shared_name(parts[0]).removesuffix("/part_0")
     return str(getattr(variable, "_shared_name", None) or getattr(variable, "name", "?")).split(":")[0]
 
 
 def describe_value(value: Any) -> str:
     """Return a short text for an error message: kind, shape and dtype of a tensor, else type and value."""
-    if isinstance(value, (tf.Tensor, tf.Variable, tf.IndexedSlices)):
+    if isinstance(value, (tf.Tensor, tf.Variable, tf.IndexedSlices, _PartitionedVariable)):
         shape = tuple(value.shape) if value.shape.rank is not None else "unknown"
         return f"a {type(value).__name__} of shape {shape} and dtype {value.dtype.name}"
     return f"{value!r} of type {type(value).__name__}"
@@ -73,6 +99,11 @@ def devices_of(variable: Any) -> tuple[str, ...]:
     if isinstance(variable, tf.distribute.DistributedValues):
         return tuple(variable._devices)
     return (variable.device,)
+
+
+def strategy_of(variable: Any) -> Any | None:
+    """Return the strategy in whose scope a variable was created, or None."""
+    return getattr(variable, "_distribute_strategy", None)
 
 
 def present_strategy() -> Any | None:
@@ -104,18 +135,8 @@ def create_scalar(name: str, value: Any, dtype: Any) -> Any:
 
 
 def create_beside(variable: Any, *, name: str, initial_value: Any, shape: Any, dtype: Any) -> Any:
-    """Create a variable that is placed, copied and sharded as ``variable`` is.
-
-    Raises:
-        WrongContext: ``variable`` belongs to another strategy than the active one.
-    """
+    """Create a variable that is placed and copied as ``variable`` is, under the active strategy."""
     strategy = tf.distribute.get_strategy()
-    if not strategy.extended.variable_created_in_scope(variable):
-        raise WrongContext(
-            f"variable {shared_name(variable)!r} was not created in the scope of the active strategy "
-            f"{type(strategy).__name__}: create the model's variables under strategy.scope(), and call the optimizer "
-            "in strategy.run() or under the same scope"
-        )
     with strategy.extended.colocate_vars_with(variable):
         return tf.Variable(initial_value, name=name, dtype=dtype, trainable=False, shape=shape)
 
@@ -134,19 +155,6 @@ def operation_scope(name: str) -> AbstractContextManager[Any]:
     return nullcontext() if tf.executing_eagerly() else tf.name_scope(name)
 
 
-def require_replica_context(name: str) -> None:
-    """Refuse to go on where gradients of single replicas do not exist.
-
-    Raises:
-        WrongContext: Called under ``strategy.scope()`` but outside ``strategy.run``.
-    """
-    if tf.distribute.has_strategy() and tf.distribute.in_cross_replica_context():
-        raise WrongContext(
-            f"{name}: apply_gradients() was called in a cross-replica context. Call it in the function given to "
-            "strategy.run(), where each replica has its gradients"
-        )
-
-
 def sum_across_replicas(grads_and_vars: Sequence[Pair]) -> list[Pair]:
     """Return the pairs with each gradient summed over all replicas; the same pairs where there is one."""
     if not grads_and_vars or not tf.distribute.has_strategy():
@@ -155,8 +163,20 @@ def sum_across_replicas(grads_and_vars: Sequence[Pair]) -> list[Pair]:
     def reduce(strategy: Any, pairs: Sequence[Pair]) -> Any:
         return strategy.extended.batch_reduce_to(tf.distribute.ReduceOp.SUM, pairs)
 
-    reduced = tf.distribute.get_replica_context().merge_call(reduce, args=(list(grads_and_vars),))
+    pairs = [(_of_this_replica(gradient, variable), variable) for gradient, variable in grads_and_vars]
+    reduced = tf.distribute.get_replica_context().merge_call(reduce, args=(pairs,))
     return [(gradient, variable) for gradient, (_, variable) in zip(reduced, grads_and_vars, strict=True)]
+
+
+def _of_this_replica(gradient: Any, variable: Any) -> Any:
+    """Return the gradient as reductions need it: an object of this replica's own, a sparse one all of tensors.
+
+    One and the same tensor from every replica, such as a constant that they share, would be taken for their sum.
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        return tf.identity(gradient)
+    shape = variable.shape if gradient.dense_shape is None else gradient.dense_shape
+    return tf.IndexedSlices(gradient.values, tf.convert_to_tensor(gradient.indices), tf.convert_to_tensor(shape))
 
 
 @dataclass(frozen=True)

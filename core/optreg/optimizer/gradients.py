@@ -9,33 +9,49 @@ from typing import Any
 import tensorflow as tf
 
 from optreg.errors import InvalidGradients, InvalidHook, InvalidVariable, listing
-from optreg.optimizer.distribution import Pair, describe_value, resource_variable, shared_name, variable_key
+from optreg.optimizer.distribution import Pair, describe_value, parts_of, resource_variable, shared_name, variable_key
+from optreg.optimizer.graph_tape import GraphTape
+from optreg.optimizer.partitioned import in_parts, split_gradient
 
 
 def record_loss(loss: Any, var_list: Any, tape: Any | None) -> tuple[Any, Any, list[Any]]:
     """Return (loss tensor, tape that recorded it, variables as a flat list).
 
     A callable ``loss`` is called once under the tape; a callable ``var_list`` is called after it, so that variables
-    which the loss creates are found.
+    which the loss creates are found. In a graph a tensor needs no tape: the graph knows how it was computed.
 
     Raises:
-        InvalidGradients: A tensor loss without the tape that recorded it, or no variables.
+        InvalidGradients: An eager tensor as loss without the tape that recorded it, or no variables.
     """
-    if not callable(loss) and tape is None:
-        raise InvalidGradients(
-            f"minimize() received {describe_value(loss)} as loss and no tape: pass the tf.GradientTape that "
-            "recorded it as tape=..., or pass a function without arguments that computes the loss"
-        )
-    tape = tape if tape is not None else tf.GradientTape()
+    if tape is None:
+        tape = tf.GradientTape() if callable(loss) else _tape_of(loss)
     if callable(loss):
         with tape:
             if not callable(var_list):
-                tape.watch([require_variable(variable) for variable in tf.nest.flatten(var_list)])
+                tape.watch(_listed_variables(var_list))
             loss = loss()
-    variables = tf.nest.flatten(var_list() if callable(var_list) else var_list)
+    return loss, tape, _listed_variables(var_list() if callable(var_list) else var_list)
+
+
+def _tape_of(loss: Any) -> Any:
+    if tf.is_symbolic_tensor(loss):
+        return GraphTape()
+    raise InvalidGradients(
+        f"minimize() received {describe_value(loss)} as loss and no tape: pass the tf.GradientTape that "
+        "recorded it as tape=..., or pass a function without arguments that computes the loss"
+    )
+
+
+def _listed_variables(var_list: Any) -> list[Any]:
+    if var_list is None:
+        raise InvalidGradients(
+            "minimize() received None as var_list: pass the variables to update, such as model.trainable_variables, or "
+            "in a graph tf.compat.v1.trainable_variables()"
+        )
+    variables = [require_variable(variable) for variable in in_parts(var_list)]
     if not variables:
         raise InvalidGradients("minimize() received an empty var_list: pass the variables to update")
-    return loss, tape, [require_variable(variable) for variable in variables]
+    return variables
 
 
 def require_variable(variable: Any) -> Any:
@@ -80,7 +96,7 @@ def paired(grads_and_vars: Iterable[Any]) -> tuple[list[Pair], dict[str, Any]]:
         raise InvalidGradients(
             f"expected an iterable of (gradient, variable) pairs, received {describe_value(grads_and_vars)}"
         ) from None
-    pairs = []
+    pairs: list[Pair] = []
     constraints = {}
     for position, entry in enumerate(entries):
         if not isinstance(entry, (tuple, list)) or len(entry) != 2:  # noqa: PLR2004 - a pair
@@ -89,6 +105,10 @@ def paired(grads_and_vars: Iterable[Any]) -> tuple[list[Pair], dict[str, Any]]:
                 "use zip(gradients, variables)"
             )
         gradient, given = entry
+        parts = parts_of(given)
+        if parts is not None:
+            pairs.extend(zip(split_gradient(gradient, given), parts, strict=True))
+            continue
         variable = require_variable(given)
         pairs.append((gradient, variable))
         if variable is not given and getattr(given, "constraint", None) is not None:
@@ -113,7 +133,7 @@ def drop_missing(pairs: Sequence[Pair]) -> list[Pair]:
             "the tape"
         )
     warnings.warn(
-        f"no gradient for the variables {missing}; they are not updated. Does the loss depend on them?", stacklevel=4
+        f"no gradient for the variables {missing}; they are not updated. Does the loss depend on them?", stacklevel=5
     )
     return present
 

@@ -22,6 +22,7 @@ import tensorflow as tf
 from optreg.cards import Interval
 from optreg.errors import HyperparameterTypeError, InvalidConfig, InvalidHyperparameter, listing
 from optreg.optimizer.distribution import describe_value, resource_variable
+from optreg.optimizer.sessions import assign_value, is_deferred, is_readable, read_value
 
 Create = Callable[[str, Any, Any], Any]
 """(name, initial value, dtype) to a variable, created in the scope of the optimizer."""
@@ -70,16 +71,17 @@ class HyperparameterTable:
 
     def store(self, name: str, value: Any) -> None:
         """Set a hyperparameter to a checked value; a variable that exists is assigned."""
+        present = self.values.get(name)
+        plain = _is_value(value) and not isinstance(value, tf.Variable) and not is_deferred(value)
+        if self.created and isinstance(present, tf.Variable) and plain:
+            assign_value(present, value)
+        else:
+            if self.created and isinstance(present, tf.Variable):
+                self._forget(name)
+            self.values[name] = self._as_state(name, value) if self.created else value
         self._numbers.pop(name, None)
         if isinstance(value, numbers.Real):
             self._numbers[name] = float(value)
-        present = self.values.get(name)
-        if self.created and isinstance(present, tf.Variable):
-            if _is_value(value) and not isinstance(value, tf.Variable):
-                present.assign(tf.cast(value, present.dtype))
-                return
-            self._forget(name)
-        self.values[name] = self._as_state(name, value) if self.created else value
 
     def create_variables(self) -> None:
         """Turn every number and eager tensor into a variable; later calls do nothing."""
@@ -105,8 +107,10 @@ class HyperparameterTable:
             return serialize_schedule(value)
         if callable(value):
             value = value()
-        number = _plain_number(value)
         given = self._numbers.get(name)
+        if given is not None and isinstance(value, tf.Variable) and not is_readable(value):
+            return given
+        number = _plain_number(value)
         # 0.01 as it was given, not as float32 rounds it, unless a checkpoint or an assignment changed the variable.
         return given if given is not None and np.float32(given) == np.float32(number) else number
 
@@ -117,6 +121,8 @@ class HyperparameterTable:
         if callable(value) or symbolic:
             return value
         dtype = value.dtype if isinstance(value, tf.Tensor) and value.dtype.is_floating else tf.float32
+        if isinstance(value, tf.Tensor):
+            value = value.numpy()  # a graph takes no eager tensor
         return self._track(name, self._create(name, tf.cast(value, dtype), dtype))
 
 
@@ -259,7 +265,7 @@ def _known_number(value: Any) -> float | None:
 
 def _plain_number(value: Any) -> Any:
     if tf.is_tensor(value):
-        value = value.numpy()
+        value = read_value(value)
     return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
 
 

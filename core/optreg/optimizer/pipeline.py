@@ -97,6 +97,11 @@ class DirectPipeline:
         """Return None: every pair goes to ``apply_dense`` or ``apply_sparse``."""
 
 
+def pipeline_of(optimizer: Any, plugins: Sequence[Any]) -> DirectPipeline | PluginPipeline:
+    """Return the joints of an optimizer: its own methods, with plugins in front where there are any."""
+    return PluginPipeline(optimizer, plugins) if plugins else DirectPipeline(optimizer)
+
+
 class PluginPipeline:
     """The joints as pluggy hooks, with the plugins of one optimizer in front of its own methods.
 

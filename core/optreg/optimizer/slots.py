@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import tensorflow as tf
 
 from optreg.errors import HyperparameterTypeError, UnknownSlot, listing, suggestion
-from optreg.optimizer.distribution import describe_value
+from optreg.optimizer.detached import Description, description_of
+from optreg.optimizer.distribution import describe_value, join_parts, parts_of, shared_name, variable_key
 
 _INITIALIZERS: dict[str, Callable[[], Any]] = {
     "zeros": tf.zeros_initializer,
@@ -26,31 +28,97 @@ class SlotTable:
         self.names: list[str] = []
         self._slots: dict[str, dict[str, Any]] = {}
         self._variable_names: dict[str, str] = {}
+        self._owners: dict[str, weakref.ref[Any]] = {}
+        self._descriptions: dict[str, Description] = {}
+        self._joined: dict[tuple[str, str], Any] = {}
 
     def find(self, key: str, slot_name: str) -> Any | None:
         """Return the slot, or None where there is none."""
         return self._slots.get(key, {}).get(slot_name)
 
-    def get(self, key: str, slot_name: str, variable_name: str) -> Any:
-        """Return the slot.
+    def joined(self, variable: Any, slot_name: str) -> Any | None:
+        """Return the slot of a partitioned variable, whose parts are the slots of the variable's parts.
+
+        None for another variable, where a part has no such slot yet, and for scalars, which cannot be joined. The same
+        object is returned every time, because a checkpoint knows objects by their identity.
+        """
+        parts = parts_of(variable)
+        if parts is None:
+            return None
+        place = (variable_key(variable), slot_name)
+        if place not in self._joined:
+            slots = [self.find(variable_key(part), slot_name) for part in parts]
+            if any(slot is None or slot.shape.rank == 0 for slot in slots):
+                return None
+            self._joined[place] = join_parts(slots, f"{shared_name(variable)}/{slot_name}")
+        return self._joined[place]
+
+    def get(self, variable: Any, slot_name: str) -> Any:
+        """Return the slot of a variable, partitioned or not.
 
         Raises:
             UnknownSlot: The variable or the slot is not known; the message says which are.
         """
-        try:
-            return self._slots[key][slot_name]
-        except KeyError:
-            raise UnknownSlot(self._why_unknown(key, slot_name, variable_name)) from None
+        slot = self.find(variable_key(variable), slot_name)
+        if slot is None:
+            slot = self.joined(variable, slot_name)
+        if slot is None:
+            raise UnknownSlot(self._why_unknown(variable, slot_name))
+        return slot
 
-    def put(self, key: str, slot_name: str, slot: Any, *, variable_name: str) -> None:
-        """Record a new slot."""
+    def put(self, key: str, slot_name: str, slot: Any, *, variable_name: str, owner: Any) -> None:
+        """Record a new slot of the variable ``owner``, which is not kept alive."""
         self._slots.setdefault(key, {})[slot_name] = slot
         self._variable_names.setdefault(key, variable_name)
+        if key not in self._owners or self._owners[key]() is None:
+            self._owners[key] = weakref.ref(owner)
+            self._descriptions[key] = description_of(owner)
         if slot_name not in self.names:
             self.names.append(slot_name)
 
-    def _why_unknown(self, key: str, slot_name: str, variable_name: str) -> str:
-        slots = self._slots.get(key)
+    def owned(self) -> list[tuple[Any, dict[str, Any]]]:
+        """Return (variable, its slots by name) for every variable that still exists, in the order of creation."""
+        found = [(self._owners[key](), slots) for key, slots in self._slots.items()]
+        return [(variable, dict(slots)) for variable, slots in found if variable is not None]
+
+    def orphaned(self) -> list[tuple[Description, dict[str, Any]]]:
+        """Return (description of a variable, its slots by name) if not one variable exists any more.
+
+        Where others live on, those that are gone were given up, as when a model is built a second time.
+        """
+        return [] if self.owned() else [(self._descriptions[key], dict(slots)) for key, slots in self._slots.items()]
+
+    def of(self, variable: Any) -> dict[str, Any]:
+        """Return the slots of a variable by name; where those of its parts cannot be joined, a list of them."""
+        parts = parts_of(variable)
+        if parts is None:
+            return dict(self._slots.get(variable_key(variable), {}))
+        own = [self._slots.get(variable_key(part), {}) for part in parts]
+        joined = {name: self.joined(variable, name) for name in own[0]}
+        return {
+            name: slot if slot is not None else [slots[name] for slots in own if name in slots]
+            for name, slot in joined.items()
+        }
+
+    def drop(self, slots: Iterable[Any]) -> None:
+        """Forget these slots, as if they had never been created."""
+        dropped = {id(slot) for slot in slots}
+        for own in self._slots.values():
+            for name in [name for name, slot in own.items() if id(slot) in dropped]:
+                del own[name]
+        self._slots = {key: own for key, own in self._slots.items() if own}
+        self._joined = {}
+        self.names = [name for name in self.names if any(name in own for own in self._slots.values())]
+
+    def _why_unknown(self, variable: Any, slot_name: str) -> str:
+        variable_name = shared_name(variable)
+        parts = parts_of(variable) or (variable,)
+        slots = self._slots.get(variable_key(parts[0]))
+        if slots is not None and slot_name in slots:
+            return (
+                f"each part of variable {variable_name!r} has a scalar slot {slot_name!r} of its own: call get_slot() "
+                "with one of the variable's parts"
+            )
         if slots is not None:
             return f"no slot {slot_name!r} for variable {variable_name!r}; its slots: {listing(slots)}." + suggestion(
                 slot_name, slots

@@ -11,13 +11,16 @@ import tensorflow as tf
 from optreg.cards import Card
 from optreg.errors import InvalidState, InvalidVariable, UnknownSlot
 from optreg.optimizer import distribution
-from optreg.optimizer.checkpoint import CheckpointedState
 from optreg.optimizer.gradients import require_variable
 from optreg.optimizer.hyperparameters import HyperparameterTable
+from optreg.optimizer.partitioned import in_parts, slot_arguments
+from optreg.optimizer.sessions import assign_value, read_values, require_one_graph, require_resource_variables
 from optreg.optimizer.slots import SlotTable, initial_value
+from optreg.optimizer.state_dict import StateDictionary
+from optreg.optimizer.strategies import common_strategy
 
 
-class OptimizerState(CheckpointedState):
+class OptimizerState(StateDictionary):
     """Part of the optimizer that owns its variables."""
 
     card: Card
@@ -33,24 +36,42 @@ class OptimizerState(CheckpointedState):
     def build(self, var_list: Any) -> None:
         """Create all state for the variables now, so that it exists before the first step.
 
+        For an optimizer copied or unpickled without its variables, their order decides where names do not.
+
         Raises:
             InvalidVariable: Something in ``var_list`` is no trainable variable.
+            InvalidState: State of a copied optimizer waits for other variables than these.
         """
-        variables = [require_variable(variable) for variable in tf.nest.flatten(var_list)]
+        variables = [require_variable(variable) for variable in in_parts(var_list)]
         self._assert_valid_dtypes(variables)
+        self._attach_detached(self._new_among(variables), in_order=True)
         self._create_all_weights(variables)
 
     def _create_all_weights(self, var_list: Sequence[Any]) -> None:
         """Create iterations, hyperparameters and the slots of variables not seen before, in this order."""
-        new = [variable for variable in var_list if distribution.variable_key(variable) not in self._known_variables]
+        new = self._new_among(var_list)
+        if new or not tf.executing_eagerly():
+            self._require_one_home(var_list, new)
         if not new and self._hyperparameters.created and self._iterations is not None:
             return
         with distribution.state_scope(self._distribution_strategy):
             _ = self.iterations
             self._create_hypers()
             if new:
+                self._attach_detached(new, in_order=False)
                 self._pipeline.create_slots(new)
         self._known_variables.update(distribution.variable_key(variable) for variable in new)
+
+    def _new_among(self, var_list: Sequence[Any]) -> list[Any]:
+        return [variable for variable in var_list if distribution.variable_key(variable) not in self._known_variables]
+
+    def _require_one_home(self, var_list: Sequence[Any], new: Sequence[Any]) -> None:
+        owner = type(self).__name__
+        self._distribution_strategy = common_strategy(self._name, self._distribution_strategy, new)
+        hyperparameters = [value for value in self._hyperparameters.values.values() if isinstance(value, tf.Variable)]
+        state = [self._iterations] if self._iterations is not None else []
+        require_resource_variables(owner, new)
+        require_one_graph(owner, [*var_list, *state, *hyperparameters])
 
     def _create_hypers(self) -> None:
         if not self._hyperparameters.created:
@@ -63,7 +84,7 @@ class OptimizerState(CheckpointedState):
         """Create a slot for a variable, or return the one that exists.
 
         Args:
-            var: The variable; the slot is placed and copied as it is.
+            var: The variable; the slot is placed, copied and partitioned as it is.
             slot_name: Name for ``get_slot``.
             initializer: ``"zeros"``, ``"ones"``, ``"random_normal"``, ``"random_uniform"``, a callable of (shape,
             dtype) or
@@ -74,13 +95,16 @@ class OptimizerState(CheckpointedState):
         Raises:
             WrongContext: The variable belongs to another strategy.
         """
+        if distribution.parts_of(var) is not None:
+            return self._add_partitioned_slot(var, slot_name, initializer, shape, dtype)
         var = require_variable(var)
         key, variable_name = distribution.variable_key(var), distribution.shared_name(var)
-        slot = self._slot_table.find(key, slot_name)
+        slot = self._find_slot(var, slot_name)
         if slot is not None:
             return slot
         shape = var.shape if shape is None else tf.TensorShape(shape)
         dtype = tf.as_dtype(dtype) if dtype is not None else self._slot_dtype(slot_name, var.dtype.base_dtype)
+        self._distribution_strategy = common_strategy(self._name, self._distribution_strategy, [var])
         with distribution.state_scope(self._distribution_strategy):
             slot = distribution.create_beside(
                 var,
@@ -89,10 +113,18 @@ class OptimizerState(CheckpointedState):
                 shape=shape,
                 dtype=dtype,
             )
-        self._slot_table.put(key, slot_name, slot, variable_name=variable_name)
+        self._slot_table.put(key, slot_name, slot, variable_name=variable_name, owner=var)
+        if shape.rank == 0 and distribution.whole_of(var) is not None:
+            self._track_scalar_of_part(f"{variable_name}/{slot_name}", slot)
         self._restore_slot_variable(slot_name, var, slot)
         self._weights.append(slot)
         return slot
+
+    def _add_partitioned_slot(self, var: Any, slot_name: str, initializer: Any, shape: Any, dtype: Any) -> Any:
+        arguments = zip(distribution.parts_of(var) or (), slot_arguments(var, initializer, shape), strict=True)
+        slots = [self.add_slot(part, slot_name, start, shape, dtype) for part, (start, shape) in arguments]
+        joined = self._slot_table.joined(var, slot_name)
+        return joined if joined is not None else slots
 
     def _slot_dtype(self, slot_name: str, variable_dtype: Any) -> Any:
         for slot in self.card.slots:
@@ -112,7 +144,9 @@ class OptimizerState(CheckpointedState):
             # tf.train.Checkpoint asks for the slots of every object it saves and expects a KeyError.
             raise UnknownSlot(f"get_slot() takes a variable: {error}") from None
         found = self._slot_table.find(key, slot_name)
-        return found if found is not None else self._slot_table.get(key, slot_name, distribution.shared_name(var))
+        if found is None:
+            found = self._find_slot(var, slot_name)
+        return found if found is not None else self._slot_table.get(var, slot_name)
 
     def get_slot_names(self) -> list[str]:
         """Return the names of the slots created so far, in the order of their creation."""
@@ -183,7 +217,7 @@ class OptimizerState(CheckpointedState):
 
     def get_weights(self) -> list[Any]:
         """Return the values of ``weights`` as NumPy arrays."""
-        return [weight.numpy() for weight in self._weights]
+        return read_values(self._weights)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Set the values of ``weights``, all or none.
@@ -202,4 +236,4 @@ class OptimizerState(CheckpointedState):
                     f"{weight.name!r} of shape {tuple(weight.shape)}; nothing was changed"
                 )
         for weight, value in zip(self._weights, values, strict=True):
-            weight.assign(tf.cast(value, weight.dtype))
+            assign_value(weight, value)

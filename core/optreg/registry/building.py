@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -25,8 +26,15 @@ class ClassFinder(Protocol):
         """Return the class for a class name as Keras writes it."""
 
 
-def build_optimizer(finder: ClassFinder, optimizer: Any, hyperparameters: Mapping[str, Any]) -> Optimizer:
+def build_optimizer(
+    finder: ClassFinder,
+    optimizer: Any,
+    hyperparameters: Mapping[str, Any],
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Optimizer:
     """Return an instance for a name, ``module:Class``, configuration, class or instance.
+
+    ``custom_objects`` goes to the ``from_config`` of classes that take it.
 
     Raises:
         NotAnOptimizer: It is none of these.
@@ -36,11 +44,13 @@ def build_optimizer(finder: ClassFinder, optimizer: Any, hyperparameters: Mappin
     if isinstance(optimizer, str):
         return _construct(finder.get_class(optimizer), hyperparameters)
     if isinstance(optimizer, Mapping):
-        return _from_config(finder, describe(optimizer), hyperparameters)
+        return _from_config(finder, describe(optimizer), hyperparameters, custom_objects)
     if isinstance(optimizer, type):
         return _construct(_checked_class(optimizer), hyperparameters)
     if not is_optimizer(type(optimizer)):
-        raise _not_an_optimizer(optimizer)
+        if not is_optimizer(type(getattr(optimizer, "wrapped", None))):
+            raise _not_an_optimizer(optimizer)
+        optimizer = optimizer.wrapped  # what optreg.keras.wrap() made of one of ours
     if hyperparameters:
         raise InvalidConfig(
             f"{type(optimizer).__name__} is built already and cannot take {listing(hyperparameters)}. "
@@ -54,7 +64,12 @@ def _construct(cls: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> O
     return cast("Optimizer", cls(**hyperparameters))
 
 
-def _from_config(finder: ClassFinder, description: Description, hyperparameters: Mapping[str, Any]) -> Optimizer:
+def _from_config(
+    finder: ClassFinder,
+    description: Description,
+    hyperparameters: Mapping[str, Any],
+    custom_objects: Mapping[str, Any] | None,
+) -> Optimizer:
     """Build from a configuration; hyperparameters given beside it win."""
     name = description.identifier
     find = finder.get_class_of_keras if description.by_class else finder.get_class
@@ -63,7 +78,8 @@ def _from_config(finder: ClassFinder, description: Description, hyperparameters:
     config = without_unused_options(description.config, accepted.names, label=cls.__name__)
     config |= hyperparameters
     check_arguments(cls, config)
-    return cast("Optimizer", cls.from_config(config))
+    takes_objects = custom_objects and "custom_objects" in inspect.signature(cls.from_config).parameters
+    return cast("Optimizer", cls.from_config(config, **({"custom_objects": custom_objects} if takes_objects else {})))
 
 
 def _checked_class(cls: type) -> type:

@@ -45,6 +45,18 @@ def without_unused_options(config: Mapping[str, Any], accepted: Collection[str],
     return {key: value for key, value in config.items() if key in accepted or not _unused(key, config, label)}
 
 
+def refuse_if_used(option: str, value: Any, *, label: str, setter: str = "you set") -> None:
+    """Refuse an option of Keras 3 that an optimizer does not have, unless the value switches it off.
+
+    Raises:
+        InvalidConfig: The option is in use; the message says what to do instead.
+    """
+    if any(value is neutral or (neutral is not None and value == neutral) for neutral in NEUTRAL[option]):
+        return
+    remedy = f"; {REMEDY[option]}" if option in REMEDY else ""
+    raise InvalidConfig(f"{label} has no option {option!r}, which {setter} to {value!r}{remedy}")
+
+
 def class_name_of(config: Mapping[str, Any]) -> str:
     """Return the class name of ``{"class_name": "Package>Name", ...}`` without its package.
 
@@ -63,8 +75,5 @@ def _unused(key: str, config: Mapping[str, Any], label: str) -> bool:
         return True
     if key not in NEUTRAL:
         return False
-    value = config[key]
-    if any(value is neutral or (neutral is not None and value == neutral) for neutral in NEUTRAL[key]):
-        return True
-    remedy = f"; {REMEDY[key]}" if key in REMEDY else ""
-    raise InvalidConfig(f"{label} has no option {key!r}, which this Keras configuration sets to {value!r}{remedy}")
+    refuse_if_used(key, config[key], label=label, setter="this Keras configuration sets")
+    return True

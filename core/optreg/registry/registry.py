@@ -58,6 +58,7 @@ class Registry:
         self._session: dict[tuple[str, str], Entry] = {}
         self._index = Index()
         self._loaded: dict[str, Callable[..., Any]] = {}
+        self._watchers: list[Callable[[Registry], None]] = []
 
     # Listing
 
@@ -79,6 +80,15 @@ class Registry:
         importlib.invalidate_caches()
         with self._lock:
             self._found = None
+        self._tell_watchers()
+
+    def watch(self, changed: Callable[[Registry], None]) -> None:
+        """Have a function called with this registry whenever names may have been added."""
+        self._watchers.append(changed)
+
+    def _tell_watchers(self) -> None:
+        for changed in self._watchers:
+            changed(self)
 
     def entries(self, selection: Selection | None = None, *, kind: str | None = "optimizer") -> list[Entry]:
         """Return the records of one kind, or of all with ``kind=None``, sorted by name."""
@@ -243,6 +253,7 @@ class Registry:
             self._refuse_taken(entry, replace=replace)
             self._session[kind, folded] = entry
             self._settle(self._index.policy)
+        self._tell_watchers()
         return cls
 
     def unregister(self, name: str, *, kind: str = "optimizer") -> None:

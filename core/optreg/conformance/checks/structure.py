@@ -107,14 +107,14 @@ def _facts(card: OptimizerCard) -> dict[str, object]:
 
 
 @check(
-    "Override _resource_apply_dense(self, grad, var, apply_state=None).",
+    "Override _resource_apply_dense(self, grad, var, apply_state=None), or update() of an UpdateRule.",
     requires=(check_it_can_be_built,),
     every_variant=False,
 )
 def check_a_dense_update_is_implemented(subject: Subject) -> None:
     """The class updates a variable from a dense gradient, or takes over the whole step."""
     own = [base for base in subject.cls.__mro__ if not base.__module__.startswith("optreg.optimizer")]
-    methods = ("_resource_apply_dense", "_apply_dense", "apply_gradients")
+    methods = ("update", "_resource_apply_dense", "_apply_dense", "apply_gradients")
     found = [name for base in own for name in methods if inspect.isfunction(vars(base).get(name))]
     demand(found, "the update of a variable", expected=f"one of {listing(methods)} overridden", received="none of them")
 

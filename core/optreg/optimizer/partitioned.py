@@ -1,0 +1,77 @@
+"""Variables partitioned over parameter servers: gradients and initial values cut into the parts' own.
+
+A partitioned variable is a row of variables, its parts, cut along the first axis. An optimizer updates parts as it
+updates any other variable; only what the user gives for the whole has to be cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from optreg.errors import InvalidGradients
+from optreg.optimizer.distribution import describe_value, parts_of, shared_name
+
+
+def in_parts(nested: Any) -> list[Any]:
+    """Return a nest of variables as a flat list, each partitioned one replaced by its parts."""
+    return [part for variable in tf.nest.flatten(nested) for part in parts_of(variable) or (variable,)]
+
+
+def split_gradient(gradient: Any, variable: Any) -> list[Any]:
+    """Return the gradient of each part of a partitioned variable.
+
+    Args:
+        gradient: A tensor of the whole shape; ``tf.IndexedSlices`` whose indices are rows of the whole; a list with the
+            gradient of each part; or None.
+        variable: The partitioned variable.
+
+    Raises:
+        InvalidGradients: Anything else, or of another shape.
+    """
+    parts = parts_of(variable) or ()
+    if gradient is None:
+        return [None] * len(parts)
+    if isinstance(gradient, (list, tuple)) and len(gradient) == len(parts):
+        return list(gradient)
+    if isinstance(gradient, tf.IndexedSlices):
+        return _rows_of_each(gradient, parts)
+    if tf.is_tensor(gradient) and gradient.shape.is_compatible_with(variable.shape):
+        return list(tf.split(gradient, [part.shape[0] for part in parts]))
+    raise InvalidGradients(
+        f"gradient for the partitioned variable {shared_name(variable)!r} of shape {variable.shape} must be a tensor "
+        f"of that shape, tf.IndexedSlices, or a list with the gradient of each of its {len(parts)} parts; received "
+        f"{describe_value(gradient)}"
+    )
+
+
+def _rows_of_each(gradient: Any, parts: Sequence[Any]) -> list[Any]:
+    indices = tf.convert_to_tensor(gradient.indices)
+    cut = []
+    first = 0
+    for part in parts:
+        present = (indices >= first) & (indices < first + part.shape[0])
+        rows = tf.boolean_mask(gradient.values, present), tf.boolean_mask(indices, present) - first
+        cut.append(tf.IndexedSlices(*rows, tf.constant(part.shape.as_list(), indices.dtype)))
+        first += part.shape[0]
+    return cut
+
+
+def slot_arguments(variable: Any, initializer: Any, shape: Any) -> list[tuple[Any, Any]]:
+    """Return (initializer, shape) of the slot of each part, for a slot described for the whole variable.
+
+    Args:
+        variable: The partitioned variable.
+        initializer: As ``add_slot`` takes it; a tensor is cut as the variable is, if it has as many rows.
+        shape: Shape of the slot, or None for the variable's; one with as many rows as the variable is cut as well.
+    """
+    parts = parts_of(variable) or ()
+    rows = [part.shape[0] for part in parts]
+    shape = variable.shape if shape is None else tf.TensorShape(shape)
+    cut = bool(shape.rank) and shape[0] == sum(rows)
+    shapes = [tf.TensorShape([number, *shape[1:]]) if cut else shape for number in rows]
+    whole_value = tf.is_tensor(initializer) or isinstance(initializer, tf.Variable)
+    initializers = tf.split(initializer, rows) if cut and whole_value else [initializer] * len(rows)
+    return list(zip(initializers, shapes, strict=True))

@@ -1,0 +1,197 @@
+"""One worker of a job with two, run by test_multi_worker.py: ``multi_worker.py INDEX FOLDER STAGE``.
+
+Stage ``first`` trains undisturbed, checks what has to hold for two workers, and trains anew with a checkpoint after
+each step until worker 1 kills itself. Stage ``restarted`` continues from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from checks import report
+
+import optreg
+
+STEPS = 6
+LAST_COMPLETE_STEP = 3
+TIMEOUT_SECONDS = 10
+
+# [step, worker, element]; all sums are exact in binary.
+GRADIENTS = np.random.default_rng(7).integers(-8, 9, size=(STEPS, 2, 2)).astype(np.float32) / 8
+# The workers have different numbers of rows, some of them in common.
+ROWS = ([0, 2, 2], [1, 2])
+
+
+class Training:
+    """A vector, a 16-bit vector and an embedding with one optimizer, under the strategy or, for None, alone."""
+
+    def __init__(self, strategy, name, **arguments):
+        self.strategy = strategy
+        with strategy.scope() if strategy else nullcontext():
+            self.variables = [
+                tf.Variable([1.0, 2.0], name="vector"),
+                tf.Variable([1.0, 2.0], name="narrow", dtype=tf.float16),
+                tf.Variable(tf.ones((4, 2)), name="table"),
+            ]
+            self.optimizer = optreg.get_optimizer(name, **{"learning_rate": 0.125, **arguments})
+        self.checkpoint = tf.train.Checkpoint(variables=self.variables, optimizer=self.optimizer)
+        self._step = tf.function(self._everywhere) if strategy else self._apply
+
+    def _everywhere(self, *arguments):
+        self.strategy.run(self._apply, args=arguments)
+
+    def _apply(self, gradient, values, rows):
+        vector, narrow, table = self.variables
+        sparse = tf.IndexedSlices(values, rows, tf.constant([4, 2]))
+        self.optimizer.apply_gradients([(gradient, vector), (tf.cast(gradient, tf.float16), narrow), (sparse, table)])
+
+    def step(self, number, worker):
+        """Make a step on the gradients of one worker, or on those of both for None."""
+        workers = (0, 1) if worker is None else (worker,)
+        values = [np.tile(GRADIENTS[number, index], (len(ROWS[index]), 1)) for index in workers]
+        rows = [ROWS[index] for index in workers]
+        self._step(
+            tf.constant(GRADIENTS[number, workers, :].sum(axis=0)),
+            tf.constant(np.concatenate(values)),
+            tf.constant(np.concatenate(rows)),
+        )
+
+    def train(self, worker, steps=range(STEPS)):
+        for number in steps:
+            self.step(number, worker)
+        return self.values()
+
+    def values(self):
+        """Return all values by name; state created in a function has the optimizer's name in front."""
+        everything = (*self.variables, *self.optimizer.weights)
+        return {value.name.rpartition(f"{self.optimizer._name}/")[2]: value.numpy() for value in everything}
+
+
+def main(index, folder, stage):
+    options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=TIMEOUT_SECONDS)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    if stage == "first":
+        checks = Checks(strategy, index)
+        report([getattr(checks, name) for name in vars(Checks) if name.startswith("check_")], folder / f"{index}.json")
+        save(folder / f"undisturbed-{index}", Training(strategy, "adam", clipnorm=0.5).train(index))
+        train_until_a_worker_dies(strategy, index, folder)
+    else:
+        training = Training(strategy, "adam", clipnorm=0.5)
+        path = tf.train.latest_checkpoint(folder / "checkpoints")
+        training.checkpoint.restore(path)
+        done = int(training.optimizer.iterations.numpy())
+        save(folder / f"restarted-{index}", training.train(index, range(done, STEPS)))
+        (folder / f"restarted-{index}.json").write_text(json.dumps({"continued_after": done}))
+
+
+def train_until_a_worker_dies(strategy, index, folder):
+    training = Training(strategy, "adam", clipnorm=0.5)
+    manager = tf.train.CheckpointManager(training.checkpoint, folder / "checkpoints", max_to_keep=2)
+    for number in range(STEPS):
+        started = time.monotonic()
+        try:
+            training.step(number, index)
+        except tf.errors.OpError as error:
+            lost = {"error": type(error).__name__, "seconds": time.monotonic() - started, "step": number}
+            (folder / f"lost-{index}.json").write_text(json.dumps(lost))
+            os._exit(0)
+        if index == 0:
+            manager.save()
+        if index == 1 and number == LAST_COMPLETE_STEP:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def save(path, values):
+    np.savez(path, **{name.replace("/", "."): value for name, value in values.items()})
+
+
+class Checks:
+    """What has to hold with two workers; both run the same checks in the same order."""
+
+    def __init__(self, strategy, index):
+        self.strategy = strategy
+        self.index = index
+
+    def same_as_one_process(self, name, **arguments):
+        together = Training(self.strategy, name, **arguments).train(self.index)
+        alone = Training(None, name, **arguments).train(None)
+        assert together.keys() == alone.keys()
+        for variable, expected in alone.items():
+            np.testing.assert_allclose(together[variable], expected, rtol=1e-6, err_msg=variable)
+
+    def check_sgd_with_momentum_equals_one_process(self):
+        self.same_as_one_process("sgd", momentum=0.5)
+
+    def check_clipping_comes_after_the_sum(self):
+        self.same_as_one_process("adam", global_clipnorm=0.25)
+
+    def check_an_optimizer_with_a_number_beside_its_slots_equals_one_process(self):
+        self.same_as_one_process("nadam")
+
+    def check_the_state_is_the_same_in_both_workers(self):
+        training = Training(self.strategy, "adagrad")
+        for value in training.train(self.index).values():
+            flat = tf.reshape(tf.cast(value, tf.float32), [-1])
+
+            def gathered(flat=flat):
+                return tf.distribute.get_replica_context().all_gather(flat[None], axis=0)
+
+            ours, theirs = self.strategy.run(gathered).numpy()
+            np.testing.assert_array_equal(ours, theirs)
+
+    def check_an_aggregator_of_the_user_replaces_the_sum(self):
+        def largest(pairs):
+            context = tf.distribute.get_replica_context()
+            return [(tf.reduce_max(context.all_gather(g[None], axis=0), axis=0), v) for g, v in pairs]
+
+        with self.strategy.scope():
+            variable = tf.Variable([0.0, 0.0])
+            optimizer = optreg.get_optimizer("sgd", learning_rate=1.0, gradient_aggregator=largest)
+        gradient = tf.constant([[1.0, 2.0], [4.0, -3.0]][self.index])
+        self.strategy.run(lambda: optimizer.apply_gradients([(gradient, variable)]))
+        np.testing.assert_array_equal(variable.numpy(), [-4.0, -2.0])
+
+    def check_gradients_already_summed_are_not_summed_again(self):
+        with self.strategy.scope():
+            variable, optimizer = tf.Variable([0.0, 0.0]), optreg.get_optimizer("sgd", learning_rate=1.0)
+
+        def replica():
+            optimizer.apply_gradients([(tf.ones(2), variable)], experimental_aggregate_gradients=False)
+
+        self.strategy.run(replica)
+        np.testing.assert_array_equal(variable.numpy(), [-1.0, -1.0])
+
+    def check_a_learning_rate_changed_by_each_worker_takes_effect(self):
+        training = Training(self.strategy, "sgd")
+        before = training.train(self.index, range(2))
+        training.optimizer.learning_rate = 0.0
+        after = training.train(self.index, range(2, 4))
+        for variable in training.variables:
+            np.testing.assert_array_equal(after[variable.name], before[variable.name])
+        assert training.optimizer.iterations.numpy() == 4
+
+    def check_a_step_outside_run_is_refused(self):
+        with self.strategy.scope():
+            variable, optimizer = tf.Variable([0.0, 0.0], name="w"), optreg.get_optimizer("adam")
+        pairs = [(tf.ones(2), variable)]
+        with pytest.raises(optreg.WrongContext, match="variable 'w' has a copy in each replica of a MultiWorkerMirr"):
+            optimizer.apply_gradients(pairs)
+        with self.strategy.scope(), pytest.raises(optreg.WrongContext, match="cross-replica context"):
+            optimizer.apply_gradients(pairs)
+        np.testing.assert_array_equal(variable.numpy(), [0.0, 0.0])
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
