@@ -267,7 +267,7 @@ def test_a_sound_house_has_no_complaints(house, rule):
             "def f():\n    import tensorflow",
             "imports tensorflow",
         ),
-        (core_imports_only_what_it_may, "core/optreg/optimizer/slots.py", "import typer", "imports typer"),
+        (core_imports_only_what_it_may, "core/optreg/optimizer/state/slots.py", "import typer", "imports typer"),
         (
             core_imports_only_from_earlier_files,
             "core/optreg/errors.py",

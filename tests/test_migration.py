@@ -19,11 +19,11 @@ def before(program: str) -> str:
 
 
 def after(program: str) -> str:
-    """Return the program with the changes of the page: old lines must be there and adjoin, new ones take their place."""
+    """Return the program with the changes of the page: new lines take the place of old ones, which must be there."""
     [changes] = re.findall(rf"<!-- after: {program} -->\n```diff\n(.*?)```", PAGE, re.DOTALL)
     code = before(program)
-    for old, new in re.findall(r"((?:^-.*\n)+)((?:^\+.*\n)+)", changes, re.MULTILINE):
-        old, new = (re.sub("^[-+]", "", lines, flags=re.MULTILINE) for lines in (old, new))
+    for removed, added in re.findall(r"((?:^-.*\n)+)((?:^\+.*\n)+)", changes, re.MULTILINE):
+        old, new = (re.sub("^[-+]", "", lines, flags=re.MULTILINE) for lines in (removed, added))
         assert code.count(old) == 1, old
         code = code.replace(old, new)
     assert "tensorflow.keras" not in code

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from optreg.cards import Card, Paper, Slot
     from optreg.hookspecs import hookimpl
     from optreg.optimizer.contract import Optimizer
-    from optreg.optimizer.loss_scale import LossScaleOptimizer
-    from optreg.optimizer.update_rule import UpdateRule
+    from optreg.optimizer.loss_scaling.loss_scale import LossScaleOptimizer
+    from optreg.optimizer.rules.update_rule import UpdateRule
     from optreg.registry.default import get_optimizer, list_optimizers, optimizer_info, refresh, register, unregister
 
     __version__: str
@@ -96,8 +96,8 @@ _HOMES = {
         "optreg.registry.default",
     ),
     "Optimizer": "optreg.optimizer.contract",
-    "LossScaleOptimizer": "optreg.optimizer.loss_scale",
-    "UpdateRule": "optreg.optimizer.update_rule",
+    "LossScaleOptimizer": "optreg.optimizer.loss_scaling.loss_scale",
+    "UpdateRule": "optreg.optimizer.rules.update_rule",
 }
 _SUBMODULES = ("bench", "conformance", "keras", "legacy", "optimizer")
 

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype
+from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype, is_compiled_by_xla
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -74,8 +74,8 @@ class Adam(Optimizer):
         sparse="exact",
         dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
-        # Complex numbers have no largest one, and TensorFlow's amsgrad kernel does not compile.
-        without={"amsgrad": ("complex64", "complex128", "xla")},
+        # Complex numbers have no largest one.
+        without={"amsgrad": ("complex64", "complex128")},
         paper=Paper(
             "Adam: A Method for Stochastic Optimization",
             "D. P. Kingma, J. Ba",
@@ -128,8 +128,8 @@ class Adam(Optimizer):
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)
-        if _is_narrow(var.dtype.base_dtype):
-            return self._apply_in_float32(grad, var, coefficients)
+        if _is_narrow(var.dtype.base_dtype) or (self.amsgrad and is_compiled_by_xla()):
+            return self._apply_without_kernel(grad, var, coefficients)
         arguments = {
             "var": var.handle,
             "m": self.get_slot(var, "m").handle,
@@ -147,10 +147,10 @@ class Adam(Optimizer):
             return tf.raw_ops.ResourceApplyAdamWithAmsgrad(vhat=self.get_slot(var, "vhat").handle, **arguments)
         return tf.raw_ops.ResourceApplyAdam(**arguments)
 
-    def _apply_in_float32(self, grad: Any, var: Any, coefficients: dict[str, Any]) -> Any:
-        """Update a 16-bit variable in float32 and round once, at the end."""
-        grad = tf.cast(grad, tf.float32)
+    def _apply_without_kernel(self, grad: Any, var: Any, coefficients: dict[str, Any]) -> Any:
+        """Update a variable in the dtype of its slots and round once, at the end; XLA has no kernel for amsgrad."""
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
+        grad = tf.cast(grad, m.dtype)
         m_t = m.assign_add((grad - m) * (1.0 - coefficients["beta_1_t"]))
         v_t = v.assign_add((grad * grad - v) * (1.0 - coefficients["beta_2_t"]))
         if self.amsgrad:
@@ -159,7 +159,7 @@ class Adam(Optimizer):
         alpha = (
             coefficients["lr_t"] * tf.sqrt(1.0 - coefficients["beta_2_power"]) / (1.0 - coefficients["beta_1_power"])
         )
-        updated = tf.cast(var, tf.float32) - alpha * m_t / (tf.sqrt(v_t) + coefficients["epsilon"])
+        updated = tf.cast(var, m.dtype) - alpha * m_t / (tf.sqrt(v_t) + coefficients["epsilon"])
         return var.assign(tf.cast(updated, var.dtype))
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:

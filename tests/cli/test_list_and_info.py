@@ -213,7 +213,7 @@ def test_an_unexpected_error_is_one_line_with_the_way_to_the_traceback(optreg, m
     def fail(*_, **__):
         raise ZeroDivisionError("two\nlines")
 
-    monkeypatch.setattr("optreg.registry.Registry.entries", fail)
+    monkeypatch.setattr("optreg.registry.selection.Selection.of", fail)
     done = optreg("list")
     assert done.exit_code == 5
     expected = "optreg: internal error: ZeroDivisionError: two lines (set OPTREG_TRACEBACK=1 for the traceback)\n"
@@ -226,7 +226,7 @@ def test_an_interrupt_ends_with_code_130(optreg, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("optreg.registry.Registry.entries", interrupt)
+    monkeypatch.setattr("optreg.registry.selection.Selection.of", interrupt)
     assert optreg("list").exit_code == exit_codes.INTERRUPTED
 
 

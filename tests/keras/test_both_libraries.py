@@ -10,7 +10,6 @@ from tests.keras.conftest import RoughSum
 import optreg.keras
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
 def test_bfloat16_slots_are_saved(problem, tmp_path, library):
     model = problem.compiled(library, optreg.keras.wrap(RoughSum(), library=library.__name__))

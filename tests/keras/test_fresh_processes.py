@@ -14,8 +14,6 @@ import tf_keras
 
 import optreg.keras
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 
 def run(script, *arguments, **environment):
     """Run a script in a process of its own and return what it printed last, as JSON."""

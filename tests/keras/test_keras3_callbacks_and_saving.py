@@ -14,7 +14,6 @@ import optreg
 import optreg.keras
 
 # Keras 3 reads its variables in a way that NumPy 2 deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 def momentum(learning_rate=0.05, **hyperparameters):

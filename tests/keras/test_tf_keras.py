@@ -14,7 +14,6 @@ import optreg
 import optreg.keras
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*HDF5:UserWarning"),
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
 ]

@@ -104,7 +104,9 @@ def test_a_compiled_sparse_step_equals_the_eager_one_and_is_traced_once(name):
     [
         ("sgd", {"momentum": 0.9}),
         ("sgd", {"momentum": 0.9, "nesterov": True}),
+        ("rmsprop", {"momentum": 0.5}),
         ("rmsprop", {"momentum": 0.5, "centered": True}),
+        ("adam", {"amsgrad": True}),
         ("adagrad", {"initial_accumulator_value": 0.5, "epsilon": 0.01}),
         ("adadelta", {"learning_rate": 1.0, "rho": 0.5, "epsilon": 0.01}),
         ("ftrl", {"l1_regularization_strength": 0.05, "l2_regularization_strength": 0.1, "beta": 0.5}),
@@ -180,13 +182,3 @@ def test_state_may_appear_in_the_first_compiled_call():
     for _ in range(2):
         step(tf.ones(2))
     np.testing.assert_allclose(variable, [0.8, 1.8], rtol=1e-5)
-
-
-def test_what_xla_cannot_compile_is_named_and_nothing_moves():
-    variable, optimizer = tf.Variable([1.0, 2.0]), optreg.get_optimizer("adam", amsgrad=True)
-    optimizer.build([variable])
-    step = tf.function(lambda g: optimizer.apply_gradients([(g, variable)]) and None, jit_compile=True)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="ResourceApplyAdamWithAmsgrad"):
-        step(tf.ones(2))
-    np.testing.assert_array_equal(variable, [1.0, 2.0])
-    assert int(optimizer.iterations) == 0

@@ -184,3 +184,20 @@ def test_momentum_in_a_checkpoint_is_refused_once_a_step_without_it_is_traced(tm
     traced_step(optimizer, module)(0)
     with pytest.raises(InvalidHyperparameter, match="momentum cannot be switched on once a tf.function has traced"):
         checkpoint(optimizer, module).read(path)
+
+
+def test_weights_have_their_order_whether_a_checkpoint_came_before_or_after_the_slots(tmp_path):
+    def parts():
+        return {"a": tf.Variable([1.0]), "b": tf.Variable([2.0])}, optreg.get_optimizer("adam", amsgrad=True)
+
+    variables, optimizer = parts()
+    for _ in range(2):
+        optimizer.apply_gradients([(variable * 0.5, variable) for variable in variables.values()])
+    path = tf.train.Checkpoint(optimizer=optimizer, **variables).save(str(tmp_path / "ckpt"))
+
+    restored_variables, restored = parts()
+    tf.train.Checkpoint(optimizer=restored, **restored_variables).restore(path)
+    restored.build(list(restored_variables.values()))
+    assert restored.get_slot_names() == ["m", "v", "vhat"]
+    for restored_value, recorded in zip(restored.get_weights(), optimizer.get_weights(), strict=True):
+        np.testing.assert_array_equal(restored_value, recorded)

@@ -356,7 +356,6 @@ def test_copies_of_a_traced_optimizer_can_be_traced_and_changed():
     assert float(again) == 1.0 - 0.5 - 0.5 - 0.75
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras 3 on NumPy 2
 def test_a_keras_model_copied_beside_its_optimizer_is_built_in_order():
     network = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2), keras.layers.Dense(2)])
     optimizer = Adam(0.05)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from optreg.registry import Registry, default_registry
@@ -60,17 +61,21 @@ def offer_names(library: Any) -> None:
     table.setdefault(f"{PACKAGE}>{CLASS_NAME}", SavedAdapter(library.__name__))
 
     def offer(registry: Registry) -> None:
-        try:
-            for name in known_names(registry):
-                identifier = Identifier(name, library.__name__)
-                table.setdefault(identifier, identifier)
-        except Exception as error:
-            # Whatever is wrong with a plugin or a setting must not break ``import keras``.
-            warnings.warn(f"{library.__name__} does not learn the names of optreg: {error}", stacklevel=2)
+        for name in known_names(registry):
+            identifier = Identifier(name, library.__name__)
+            table.setdefault(identifier, identifier)
 
-    # A registry of its own: the user's settings are read when the user first asks for an optimizer.
-    offer(Registry())
-    default_registry().watch(offer)
+    def offer_again(registry: Registry) -> None:
+        with suppress(Exception):  # the user learns of it by asking for an optimizer, not by refreshing the names
+            offer(registry)
+
+    try:
+        # A registry of its own: the user's settings are read when the user first asks for an optimizer.
+        offer(Registry())
+    except Exception as error:
+        # Whatever is wrong with a plugin or a setting must not break ``import keras``.
+        warnings.warn(f"{library.__name__} does not learn the names of optreg: {error}", stacklevel=2)
+    default_registry().watch(offer_again)
 
 
 def known_names(registry: Registry) -> Iterator[str]:

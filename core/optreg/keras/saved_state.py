@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from optreg.errors import InvalidState
 from optreg.optimizer.distribution import variable_key
-from optreg.optimizer.state_paths import flat
+from optreg.optimizer.state.paths import flat
 
 State = dict[str, Any]
 """What ``Optimizer.state_dict`` returns."""

@@ -111,7 +111,7 @@ def _refuse_foreign(optimizer: Any) -> None:
 
 def _refuse_loss_scale(optimizer: Any) -> None:
     """Refuse the loss scale of custom loops: Keras would scale a second time, or never ask for the scaled loss."""
-    from optreg.optimizer.loss_scale import LossScaleOptimizer  # noqa: PLC0415 - brings TensorFlow
+    from optreg.optimizer.loss_scaling.loss_scale import LossScaleOptimizer  # noqa: PLC0415 - brings TensorFlow
 
     if isinstance(optimizer, LossScaleOptimizer):
         raise NotAnOptimizer(

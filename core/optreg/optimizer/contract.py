@@ -26,11 +26,11 @@ from optreg.optimizer.clipping import CLIP_NAMES, clip, clip_thresholds
 from optreg.optimizer.config import Configurable, check_options
 from optreg.optimizer.distribution import Pair
 from optreg.optimizer.gradients import drop_missing, fitting, paired, record_loss
-from optreg.optimizer.graph_mode import GraphModeMethods
+from optreg.optimizer.graphs.graph_mode import GraphModeMethods
 from optreg.optimizer.hyperparameters import HyperparameterTable, initial_decay
 from optreg.optimizer.pipeline import AttachedStep, pipeline_of
-from optreg.optimizer.slots import SlotTable
-from optreg.optimizer.state import OptimizerState
+from optreg.optimizer.state.slots import SlotTable
+from optreg.optimizer.state.variables import OptimizerState
 from optreg.optimizer.strategies import require_replica_context
 
 

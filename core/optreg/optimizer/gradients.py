@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from optreg.errors import InvalidGradients, InvalidHook, InvalidVariable, listing
 from optreg.optimizer.distribution import Pair, describe_value, parts_of, resource_variable, shared_name, variable_key
-from optreg.optimizer.graph_tape import GraphTape
-from optreg.optimizer.partitioned import in_parts, split_gradient
+from optreg.optimizer.graphs.graph_tape import GraphTape
+from optreg.optimizer.state.partitioned import in_parts, split_gradient
 
 
 def record_loss(loss: Any, var_list: Any, tape: Any | None) -> tuple[Any, Any, list[Any]]:

@@ -22,7 +22,7 @@ import tensorflow as tf
 from optreg.cards import Interval
 from optreg.errors import HyperparameterTypeError, InvalidConfig, InvalidHyperparameter, listing
 from optreg.optimizer.distribution import describe_value, resource_variable
-from optreg.optimizer.sessions import assign_value, is_deferred, is_readable, read_value
+from optreg.optimizer.graphs.sessions import assign_value, is_deferred, is_readable, read_value
 
 Create = Callable[[str, Any, Any], Any]
 """(name, initial value, dtype) to a variable, created in the scope of the optimizer."""

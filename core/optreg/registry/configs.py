@@ -18,7 +18,7 @@ FORMS = (
 _OURS = {"optimizer", "optreg", "config"}
 _KERAS = {"class_name", "config", "module", "registered_name", "build_config", "compile_config", "shared_object_id"}
 
-_WRAPPERS = {"LossScaleOptimizer": "optreg.optimizer.loss_scale:LossScaleOptimizer"}
+_WRAPPERS = {"LossScaleOptimizer": "optreg.optimizer.loss_scaling.loss_scale:LossScaleOptimizer"}
 """Classes around an optimizer, which have no entry of their own: name in a Keras configuration to ``module:Class``."""
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from optreg.errors import InvalidState, WrongContext
-from optreg.optimizer.copying import CopyableState
-from optreg.optimizer.detached import Description
 from optreg.optimizer.distribution import parts_of, shared_name, variable_key, whole_of
 from optreg.optimizer.gradients import require_variable
 from optreg.optimizer.hyperparameters import is_on
-from optreg.optimizer.saved_model import exported_state
-from optreg.optimizer.state_paths import ITERATIONS, Path, StateReport, array, assign, compare, fits, flat
+from optreg.optimizer.state.copying import CopyableState
+from optreg.optimizer.state.detached import Description
+from optreg.optimizer.state.paths import ITERATIONS, Path, StateReport, array, assign, compare, fits, flat
+from optreg.optimizer.state.saved_model import exported_state
 
 
 class StateDictionary(CopyableState):

@@ -12,11 +12,11 @@ from optreg.cards import Card
 from optreg.errors import InvalidState, InvalidVariable, UnknownSlot
 from optreg.optimizer import distribution
 from optreg.optimizer.gradients import require_variable
+from optreg.optimizer.graphs.sessions import assign_value, read_values, require_one_graph, require_resource_variables
 from optreg.optimizer.hyperparameters import HyperparameterTable
-from optreg.optimizer.partitioned import in_parts, slot_arguments
-from optreg.optimizer.sessions import assign_value, read_values, require_one_graph, require_resource_variables
-from optreg.optimizer.slots import SlotTable, initial_value
-from optreg.optimizer.state_dict import StateDictionary
+from optreg.optimizer.state.dictionary import StateDictionary
+from optreg.optimizer.state.partitioned import in_parts, slot_arguments
+from optreg.optimizer.state.slots import SlotTable, initial_value
 from optreg.optimizer.strategies import common_strategy
 
 
@@ -101,6 +101,8 @@ class OptimizerState(StateDictionary):
         key, variable_name = distribution.variable_key(var), distribution.shared_name(var)
         slot = self._find_slot(var, slot_name)
         if slot is not None:
+            if self._slot_table.settle(slot, slot_name):
+                self._weights[:] = [*(weight for weight in self._weights if weight is not slot), slot]
             return slot
         shape = var.shape if shape is None else tf.TensorShape(shape)
         dtype = tf.as_dtype(dtype) if dtype is not None else self._slot_dtype(slot_name, var.dtype.base_dtype)

@@ -16,8 +16,8 @@ from typing import Any
 import tensorflow as tf
 
 from optreg.errors import InvalidState
-from optreg.optimizer.checkpoint import CheckpointedState
 from optreg.optimizer.distribution import describe_value
+from optreg.optimizer.state.checkpoint import CheckpointedState
 
 _tracking = tf.__internal__.tracking
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from optreg.errors import InvalidState
-from optreg.optimizer.checkpoint import ForwardedState
-from optreg.optimizer.dynamic_scale import DynamicScale
-from optreg.optimizer.sessions import assign_value, read_value
-from optreg.optimizer.state_paths import StateReport
+from optreg.optimizer.graphs.sessions import assign_value, read_value
+from optreg.optimizer.loss_scaling.dynamic_scale import DynamicScale
+from optreg.optimizer.state.checkpoint import ForwardedState
+from optreg.optimizer.state.paths import StateReport
 
 _KEY = "loss_scale"
 """Where the scale stands beside the state of the wrapped optimizer, in checkpoints as in Keras 2.9."""

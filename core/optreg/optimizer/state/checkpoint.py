@@ -117,6 +117,7 @@ class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined
             shape = slot_variable_shape or slot_variable_position.value_shape()
             dtype = _saved_dtype(slot_variable_position)
             slot = self.add_slot(variable, slot_name, initializer=initializer, shape=shape, dtype=dtype)
+            self._slot_table.mark_early(slot)
         if slot is None:
             waiting = self._deferred_slot_restorations.setdefault(slot_name, {})
             waiting.setdefault(variable_key(variable), []).append(slot_variable_position)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from optreg.errors import InvalidState, listing
 from optreg.optimizer.distribution import describe_value, parts_of
-from optreg.optimizer.sessions import assign_value, read_value
+from optreg.optimizer.graphs.sessions import assign_value, read_value
 
 Path = tuple[str, ...]
 """Keys that lead to one value: ``("slots", "dense/kernel", "m")``."""

@@ -12,14 +12,14 @@ import tensorflow as tf
 
 from optreg.errors import HyperparameterTypeError, InvalidHyperparameter
 from optreg.optimizer import distribution
-from optreg.optimizer.agreement import step_together
 from optreg.optimizer.contract import Optimizer
 from optreg.optimizer.distribution import Pair, describe_value
-from optreg.optimizer.dynamic_scale import DynamicScale, all_finite
-from optreg.optimizer.forwarding import Forwarding
 from optreg.optimizer.gradients import map_values
 from optreg.optimizer.hyperparameters import check_range
-from optreg.optimizer.loss_scale_state import LossScaleState
+from optreg.optimizer.loss_scaling.agreement import step_together
+from optreg.optimizer.loss_scaling.dynamic_scale import DynamicScale, all_finite
+from optreg.optimizer.loss_scaling.forwarding import Forwarding
+from optreg.optimizer.loss_scaling.state import LossScaleState
 from optreg.registry import default_registry
 from optreg.registry.building import build_optimizer
 

@@ -15,11 +15,11 @@ import tensorflow as tf
 
 from optreg.errors import InvalidState, WrongContext
 from optreg.optimizer import distribution
-from optreg.optimizer.attaching import AttachableState
-from optreg.optimizer.detached import DetachedSlots, description_of
 from optreg.optimizer.hyperparameters import HyperparameterTable
 from optreg.optimizer.pipeline import AttachedStep, pipeline_of
-from optreg.optimizer.slots import SlotTable
+from optreg.optimizer.state.attaching import AttachableState
+from optreg.optimizer.state.detached import DetachedSlots, description_of
+from optreg.optimizer.state.slots import SlotTable
 
 _REBUILT = {
     "_aggregator_step",

@@ -14,8 +14,8 @@ from optreg.errors import HyperparameterTypeError, InvalidHyperparameter
 from optreg.optimizer.authoring import ApplyState, arithmetic_dtype
 from optreg.optimizer.contract import Optimizer
 from optreg.optimizer.distribution import shared_name
-from optreg.optimizer.fused import fused, is_worth_fusing
-from optreg.optimizer.rule_signature import RuleSignature
+from optreg.optimizer.rules.fused import fused, is_worth_fusing
+from optreg.optimizer.rules.signature import RuleSignature
 
 
 class UpdateRule(Optimizer):

@@ -10,8 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from optreg.errors import HyperparameterTypeError, UnknownSlot, listing, suggestion
-from optreg.optimizer.detached import Description, description_of
 from optreg.optimizer.distribution import describe_value, join_parts, parts_of, shared_name, variable_key
+from optreg.optimizer.state.detached import Description, description_of
 
 _INITIALIZERS: dict[str, Callable[[], Any]] = {
     "zeros": tf.zeros_initializer,
@@ -31,6 +31,7 @@ class SlotTable:
         self._owners: dict[str, weakref.ref[Any]] = {}
         self._descriptions: dict[str, Description] = {}
         self._joined: dict[tuple[str, str], Any] = {}
+        self._early: set[int] = set()
 
     def find(self, key: str, slot_name: str) -> Any | None:
         """Return the slot, or None where there is none."""
@@ -75,6 +76,19 @@ class SlotTable:
             self._descriptions[key] = description_of(owner)
         if slot_name not in self.names:
             self.names.append(slot_name)
+
+    def mark_early(self, slot: Any) -> None:
+        """Note that a checkpoint brought the slot, in an order of its own, before the optimizer asked for it."""
+        self._early.add(id(slot))
+
+    def settle(self, slot: Any, slot_name: str) -> bool:
+        """Give a slot that came early its place in the order, now that the optimizer asks for it; tell if it was."""
+        if id(slot) not in self._early:
+            return False
+        self._early.discard(id(slot))
+        self.names.remove(slot_name)
+        self.names.append(slot_name)
+        return True
 
     def owned(self) -> list[tuple[Any, dict[str, Any]]]:
         """Return (variable, its slots by name) for every variable that still exists, in the order of creation."""

@@ -8,9 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 from optreg.optimizer import distribution
-from optreg.optimizer.detached import DetachedSlots, Match, certain_matches, matches, require_one_reading
-from optreg.optimizer.saved_model import ExportedState
-from optreg.optimizer.slots import SlotTable
+from optreg.optimizer.state.detached import DetachedSlots, Match, certain_matches, matches, require_one_reading
+from optreg.optimizer.state.saved_model import ExportedState
+from optreg.optimizer.state.slots import SlotTable
 
 
 class AttachableState(ExportedState):

@@ -1,0 +1,1 @@
+"""Graphs: loss tensors without tape, sessions of TensorFlow 1, and what XLA compiles."""

@@ -1,0 +1,1 @@
+"""The short way to write an optimizer: one function, and everything that follows from it."""
