@@ -52,7 +52,7 @@ class Adadelta(Optimizer):
         ranges={"learning_rate": "[0, inf)", "rho": "[0, 1]", "epsilon": "[0, inf)"},
         slots=(Slot("accum_grad", "average a of squared gradients"), Slot("accum_var", "average b of squared steps")),
         sparse="lazy",
-        dtypes=("float16", "bfloat16", "float32", "float64"),
+        dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
         paper=Paper(
             "ADADELTA: An Adaptive Learning Rate Method", "M. D. Zeiler", 2012, "https://arxiv.org/abs/1212.5701"

@@ -51,7 +51,7 @@ class Adagrad(Optimizer):
         ranges={"learning_rate": "[0, inf)", "initial_accumulator_value": "[0, inf)", "epsilon": "[0, inf)"},
         slots=(Slot("accumulator", "sum a of squared gradients"),),
         sparse="lazy",
-        dtypes=("float16", "bfloat16", "float32", "float64"),
+        dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
         paper=Paper(
             "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization",

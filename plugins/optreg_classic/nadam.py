@@ -68,7 +68,7 @@ class Nadam(Optimizer):
             Slot("v", "average of squared gradients", at_least="float32"),
         ),
         sparse="decaying",
-        dtypes=("float16", "bfloat16", "float32", "float64"),
+        dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
         paper=Paper(
             "Incorporating Nesterov Momentum into Adam",
@@ -124,7 +124,7 @@ class Nadam(Optimizer):
         beta_2 = self._get_hyper("beta_2", wide)
         correction = tf.sqrt(1.0 - tf.pow(beta_2, tf.cast(step, wide)))
         rate = self._decayed_lr(wide) * correction
-        apply_state[(var_device, var_dtype)] = {
+        coefficients = {
             "beta_1_t": self._get_hyper("beta_1", wide),
             "beta_2_t": beta_2,
             "rate_of_gradient": rate * (1.0 - momentum) / (1.0 - product),
@@ -132,6 +132,9 @@ class Nadam(Optimizer):
             "epsilon": self.epsilon * correction,
             "zero": tf.zeros((), wide),
         }
+        if var_dtype.is_complex:
+            coefficients = {name: tf.cast(value, var_dtype) for name, value in coefficients.items()}
+        apply_state[(var_device, var_dtype)] = coefficients
 
     def _finish_step(self) -> Any:
         # Once a step, whatever the number of variables, replicas and dtypes.

@@ -70,7 +70,7 @@ class RMSprop(Optimizer):
         ),
         sparse="decaying",
         sparse_with={"momentum": "lazy"},
-        dtypes=("float16", "bfloat16", "float32", "float64"),
+        dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
         paper=Paper(
             "Generating Sequences With Recurrent Neural Networks", "A. Graves", 2013, "https://arxiv.org/abs/1308.0850"
@@ -107,10 +107,10 @@ class RMSprop(Optimizer):
 
     def _is_fused(self, dtype: Any) -> bool:
         # The centered kernels make NaN of a negative variance, those of 16 bits round each average to 16 bits.
-        return self._momentum and not self.centered and dtype == arithmetic_dtype(dtype)
+        return self._momentum and not self.centered and dtype == _dtype_of_step(dtype)
 
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
-        dtype = arithmetic_dtype(var_dtype)
+        dtype = _dtype_of_step(var_dtype)
         coefficients = {
             "lr_t": self._decayed_lr(dtype),
             "rho": self._get_hyper("rho", dtype),
@@ -184,8 +184,9 @@ class RMSprop(Optimizer):
         variance = decay_and_add(self.get_slot(var, "rms"), rho, (1.0 - rho) * tf.square(gradient))
         if self.centered:
             mean = decay_and_add(self.get_slot(var, "mg"), rho, (1.0 - rho) * gradient)
-            # Rounding may leave it just below 0, which is no number's square.
-            variance = tf.maximum(variance - tf.square(mean), 0.0)
+            variance = tf.subtract(variance, tf.square(mean))
+            if not variance.dtype.is_complex:
+                variance = tf.maximum(variance, 0.0)  # rounding may leave it just below 0, which is no number's square
         if not self._momentum:
             return rate * gradient / (tf.sqrt(variance) + epsilon)
         step = rate * gradient / tf.sqrt(variance + epsilon)
@@ -200,3 +201,8 @@ class RMSprop(Optimizer):
             "epsilon": self.epsilon,
             "centered": self.centered,
         }
+
+
+def _dtype_of_step(dtype: Any) -> Any:
+    """Return the dtype in which a variable is updated: its own, or float32 for 16 bits."""
+    return dtype if dtype.is_complex else arithmetic_dtype(dtype)
