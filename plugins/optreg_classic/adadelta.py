@@ -114,9 +114,9 @@ class Adadelta(Optimizer):
         a = rho * tf.gather(gradients, indices) + (1.0 - rho) * tf.square(grad)
         step = tf.sqrt(b + epsilon) * tf.math.rsqrt(a + epsilon) * grad
         return tf.group(
-            self._resource_scatter_update(gradients, indices, a),
-            self._resource_scatter_update(updates, indices, rho * b + (1.0 - rho) * tf.square(step)),
-            self._resource_scatter_add(var, indices, -coefficients["lr_t"] * step),
+            self._replace_rows(gradients, indices, a),
+            self._replace_rows(updates, indices, rho * b + (1.0 - rho) * tf.square(step)),
+            self._add_rows(var, indices, -coefficients["lr_t"] * step),
         )
 
     def get_config(self) -> dict[str, Any]:

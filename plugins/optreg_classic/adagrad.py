@@ -114,9 +114,7 @@ class Adagrad(Optimizer):
         accumulator = self.get_slot(var, "accumulator")
         a = tf.gather(accumulator, indices) + tf.square(grad)
         step = coefficients["lr_t"] * grad / (tf.sqrt(a) + coefficients["epsilon"])
-        return tf.group(
-            self._resource_scatter_update(accumulator, indices, a), self._resource_scatter_add(var, indices, -step)
-        )
+        return tf.group(self._replace_rows(accumulator, indices, a), self._add_rows(var, indices, -step))
 
     def get_config(self) -> dict[str, Any]:
         """Return the base configuration with learning rate, decay, initial accumulator value and epsilon."""

@@ -119,9 +119,9 @@ class Adamax(Optimizer):
         v_rows = tf.maximum(tf.gather(v, indices) * coefficients["beta_2_t"], tf.abs(grad))
         step = -coefficients["step_size"] * m_rows / (v_rows + coefficients["epsilon"])
         return tf.group(
-            self._resource_scatter_update(m, indices, m_rows),
-            self._resource_scatter_update(v, indices, v_rows),
-            self._resource_scatter_add(var, indices, step),
+            self._replace_rows(m, indices, m_rows),
+            self._replace_rows(v, indices, v_rows),
+            self._add_rows(var, indices, step),
         )
 
     def get_config(self) -> dict[str, Any]:

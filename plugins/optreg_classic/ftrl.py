@@ -150,9 +150,9 @@ class Ftrl(Optimizer):
         z = tf.gather(linear, indices) + shrunk - (tf.pow(n, power) - tf.pow(before, power)) / rate * w
         scale = tf.pow(n, power) / rate + 2.0 * coefficients["l2"]
         return tf.group(
-            self._resource_scatter_update(accumulator, indices, n),
-            self._resource_scatter_update(linear, indices, z),
-            self._resource_scatter_update(var, indices, (tf.clip_by_value(z, -l1, l1) - z) / scale),
+            self._replace_rows(accumulator, indices, n),
+            self._replace_rows(linear, indices, z),
+            self._replace_rows(var, indices, (tf.clip_by_value(z, -l1, l1) - z) / scale),
         )
 
     def get_config(self) -> dict[str, Any]:

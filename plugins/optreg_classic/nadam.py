@@ -180,13 +180,14 @@ class Nadam(Optimizer):
         m_rows = self._averaged_rows(m, indices, gradient, coefficients["beta_1_t"])
         v_rows = self._averaged_rows(v, indices, tf.square(gradient), coefficients["beta_2_t"])
         step = _step(gradient, m_rows, v_rows, coefficients)
-        return self._resource_scatter_add(var, indices, tf.cast(-step, var.dtype))
+        return self._add_rows(var, indices, tf.cast(-step, var.dtype))
 
     def _averaged_rows(self, slot: Any, indices: Any, rows: Any, beta: Any) -> Any:
         """Let a running average decay on every row, add to those present, and return these."""
-        with tf.control_dependencies([slot.assign(slot * beta)]):
-            added = self._resource_scatter_add(slot, indices, (1.0 - beta) * rows)
-        return tf.gather(added, indices)
+        with tf.control_dependencies([self._scale_all_rows(slot, beta)]):
+            added = self._add_rows(slot, indices, (1.0 - beta) * rows)
+        with tf.control_dependencies([added]):
+            return tf.gather(slot, indices)
 
     def get_config(self) -> dict[str, Any]:
         """Return the base configuration with learning rate, decay, betas, epsilon and schedule decay."""

@@ -169,13 +169,15 @@ class RMSprop(Optimizer):
         def decay_and_add(slot: Any, decay: Any, rows: Any) -> Any:
             if self._momentum:
                 rows = decay * tf.gather(slot, indices) + rows
-                with tf.control_dependencies([self._resource_scatter_update(slot, indices, rows)]):
+                with tf.control_dependencies([self._replace_rows(slot, indices, rows)]):
                     return tf.identity(rows)
-            with tf.control_dependencies([slot.assign(decay * slot)]):
-                return tf.gather(self._resource_scatter_add(slot, indices, rows), indices)
+            with tf.control_dependencies([self._scale_all_rows(slot, decay)]):
+                added = self._add_rows(slot, indices, rows)
+            with tf.control_dependencies([added]):
+                return tf.gather(slot, indices)
 
         step = self._step(grad, var, coefficients, decay_and_add)
-        return self._resource_scatter_add(var, indices, tf.cast(-step, var.dtype))
+        return self._add_rows(var, indices, tf.cast(-step, var.dtype))
 
     def _step(self, grad: Any, var: Any, coefficients: dict[str, Any], decay_and_add: Callable[..., Any]) -> Any:
         """Return what is subtracted from the weights; ``decay_and_add(slot, decay, value)`` moves one of the slots."""

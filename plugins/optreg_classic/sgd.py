@@ -138,9 +138,7 @@ class SGD(Optimizer):
         velocity, step = self.get_slot(var, "momentum"), coefficients["lr_t"] * grad
         u = coefficients["momentum"] * tf.gather(velocity, indices) - step
         ahead = coefficients["momentum"] * u - step if self.nesterov else u
-        return tf.group(
-            self._resource_scatter_update(velocity, indices, u), self._resource_scatter_add(var, indices, ahead)
-        )
+        return tf.group(self._replace_rows(velocity, indices, u), self._add_rows(var, indices, ahead))
 
     def get_config(self) -> dict[str, Any]:
         """Return the base configuration with learning rate, decay, momentum and nesterov."""

@@ -181,6 +181,26 @@ class AuthorMethods:
         aggregator = self._aggregator_step
         return aggregator(grads_and_vars) if aggregator is not None else sum_across_replicas(grads_and_vars)
 
+    def _add_rows(self, var: Any, indices: Any, rows: Any) -> Any:
+        """Add rows to a variable and return the operation.
+
+        Unlike ``_resource_scatter_add`` it does not read the variable, which is a copy of the whole table once its rows
+        have been gathered.
+        """
+        return tf.raw_ops.ResourceScatterAdd(resource=var.handle, indices=indices, updates=rows)
+
+    def _replace_rows(self, var: Any, indices: Any, rows: Any) -> Any:
+        """Replace rows of a variable and return the operation; it does not read the variable either."""
+        return tf.raw_ops.ResourceScatterUpdate(resource=var.handle, indices=indices, updates=rows)
+
+    def _scale_all_rows(self, var: Any, factor: Any) -> Any:
+        """Multiply a variable by a scalar of its dtype in place and return the operation.
+
+        ``var.assign(factor * var)`` copies a table three times once its rows have been gathered.
+        """
+        rows = tf.range(tf.raw_ops.VariableShape(input=var.handle)[0])
+        return tf.raw_ops.ResourceScatterMul(resource=var.handle, indices=rows, updates=factor)
+
     def _assert_valid_dtypes(self, tensors: Iterable[Any]) -> None:
         """Refuse variables of a dtype that ``_valid_dtypes`` does not hold."""
         check_dtypes(self._name, tensors, self._valid_dtypes())

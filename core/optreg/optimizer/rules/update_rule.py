@@ -115,7 +115,7 @@ class UpdateRule(Optimizer):
             *(
                 target.assign(tf.cast(value, target.dtype))
                 if whole
-                else self._resource_scatter_update(target, indices, tf.cast(value, target.dtype))
+                else self._replace_rows(target, indices, tf.cast(value, target.dtype))
                 for target, value, whole in zip(state, new, scalars, strict=True)
             )
         )
