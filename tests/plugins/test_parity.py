@@ -39,7 +39,7 @@ class Case(NamedTuple):
     sparse: int = SAME_KERNEL
     sixteen: str = "same"
     complex: int = SAME_KERNEL
-    float64: str = "float64"
+    double: str = "float64"
     mixes: bool = True
 
 
@@ -50,9 +50,9 @@ ADAM = {"sparse": REORDERED, "sixteen": "wide", "complex": REORDERED}
 RMSPROP = {"dense": REORDERED, "sparse": REORDERED, "sixteen": "wide"}
 # The kernel is the same, but its coefficients are computed in float32 for float16. Sparse rows are unfused in both.
 ADAMAX = {"sparse": REORDERED, "sixteen": "near"}
-# tf_keras rounds the base 0.96 of the momentum schedule to float32 also for float64 weights, and multiplies the
+# tf_keras rounds the base 0.96 of the momentum schedule to float32 also for double weights, and multiplies the
 # schedule on for variables of the first dtype only.
-NADAM = {"dense": REORDERED, "sparse": REORDERED, "sixteen": "wide", "float64": "float32", "mixes": False}
+NADAM = {"dense": REORDERED, "sparse": REORDERED, "sixteen": "wide", "double": "float32", "mixes": False}
 
 CASES = {
     "sgd": Case("SGD", {"learning_rate": 0.05}),
@@ -175,7 +175,7 @@ def allowed(case: Case, dtype: str, name: str) -> int:
 
 def assert_all_near(case: Case, problem: Problem, mine: dict[str, tf.Variable], others: dict[str, tf.Variable]) -> None:
     """Compare all variables of one dtype."""
-    measured_in = case.float64 if problem.dtype == "float64" else problem.dtype
+    measured_in = case.double if problem.dtype in {"float64", "complex128"} else problem.dtype
     for name, ours in mine.items():
         units = allowed(case, problem.dtype, name)
         assert_near(ours, others[name], units, dtype=measured_in, message=f"{name} of {problem.dtype}")
