@@ -164,8 +164,7 @@ class Adam(Optimizer):
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
         # The averages of absent rows decay and move their weights too, so the work is dense whatever the gradient is.
-        dense = tf.math.unsorted_segment_sum(grad, indices, tf.shape(var)[0])
-        return self._resource_apply_dense(dense, var, apply_state)
+        return self._resource_apply_dense(self._made_dense(grad, var, indices), var, apply_state)
 
     def get_config(self) -> dict[str, Any]:
         """Return the base configuration with learning rate, decay, betas, epsilon and amsgrad."""

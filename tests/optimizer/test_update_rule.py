@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 import inspect
 import pickle
+import weakref
 
 import keras
 import numpy as np
@@ -193,6 +195,15 @@ def test_an_optimizer_that_has_compiled_its_rule_can_be_copied_and_pickled():
     optimizer.apply_gradients([(tf.ones(LARGE), weight)])
     for twin in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
         assert twin.get_config() == optimizer.get_config()
+
+
+def test_an_optimizer_that_has_compiled_its_rule_is_freed_with_its_last_reference():
+    optimizer = Heavy(0.5)
+    optimizer.apply_gradients([(tf.ones(LARGE), tf.Variable(tf.zeros(LARGE)))])
+    gone = weakref.ref(optimizer)
+    del optimizer
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,10 @@ def expected(optimizer: Any, start: Any, steps: list[Any]) -> Any:
 @quick
 @given(data=st.data(), problem=dense_steps())
 def test_dense_steps_follow_the_rule(kind, data, problem):
-    start, steps = problem
+    assert_the_rule_is_followed(kind, data, *problem)
+
+
+def assert_the_rule_is_followed(kind: str, data: Any, start: Any, steps: list[Any]) -> None:
     optimizer = getattr(optreg.legacy, kind)(**data.draw(hyperparameters(kind)))
     wanted = expected(optimizer, start, steps)
     weight = tf.Variable(start, dtype=tf.float64)
@@ -110,13 +113,7 @@ def test_dense_steps_follow_the_rule(kind, data, problem):
 @quick
 @given(data=st.data(), problem=sparse_steps())
 def test_sparse_steps_follow_the_rule_on_the_rows_that_the_card_declares(kind, data, problem):
-    start, steps = problem
-    optimizer = getattr(optreg.legacy, kind)(**data.draw(hyperparameters(kind)))
-    wanted = expected(optimizer, start, steps)
-    table = tf.Variable(start, dtype=tf.float64)
-    for step in steps:
-        optimizer.apply_gradients([(gradient_of(step, start.shape), table)])
-    np.testing.assert_allclose(table, wanted, rtol=1e-7, atol=1e-7)
+    assert_the_rule_is_followed(kind, data, *problem)
 
 
 def state(optimizer: Any, table: Any) -> dict[str, Any]:

@@ -156,12 +156,12 @@ class AuthorMethods:
 
     def _resource_scatter_add(self, x: Any, i: Any, v: Any) -> Any:
         """Add rows ``v`` to rows ``i`` of variable ``x`` and return the new value of ``x``."""
-        with tf.control_dependencies([tf.raw_ops.ResourceScatterAdd(resource=x.handle, indices=i, updates=v)]):
+        with tf.control_dependencies([self._add_rows(x, i, v)]):
             return x.value()
 
     def _resource_scatter_update(self, x: Any, i: Any, v: Any) -> Any:
         """Replace rows ``i`` of variable ``x`` by ``v`` and return the new value of ``x``."""
-        with tf.control_dependencies([tf.raw_ops.ResourceScatterUpdate(resource=x.handle, indices=i, updates=v)]):
+        with tf.control_dependencies([self._replace_rows(x, i, v)]):
             return x.value()
 
     def _transform_loss(self, loss: Any) -> Any:
@@ -198,8 +198,11 @@ class AuthorMethods:
 
         ``var.assign(factor * var)`` copies a table three times once its rows have been gathered.
         """
-        rows = tf.range(tf.raw_ops.VariableShape(input=var.handle)[0])
-        return tf.raw_ops.ResourceScatterMul(resource=var.handle, indices=rows, updates=factor)
+        return tf.raw_ops.ResourceScatterMul(resource=var.handle, indices=tf.range(_row_count(var)), updates=factor)
+
+    def _made_dense(self, grad: Any, var: Any, indices: Any) -> Any:
+        """Return a sparse gradient of ``var`` as a dense one: ``grad[i]`` in row ``indices[i]``, zeros elsewhere."""
+        return tf.math.unsorted_segment_sum(grad, indices, _row_count(var))
 
     def _assert_valid_dtypes(self, tensors: Iterable[Any]) -> None:
         """Refuse variables of a dtype that ``_valid_dtypes`` does not hold."""
@@ -210,6 +213,11 @@ class AuthorMethods:
         card = self.card.given({flag: getattr(self, flag, False) for flag in self.card.without})
         names = card.dtypes or ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
         return {tf.as_dtype(name) for name in names}
+
+
+def _row_count(variable: Any) -> Any:
+    # tf.shape(variable) would read it eagerly.
+    return tf.raw_ops.VariableShape(input=variable.handle)[0]
 
 
 def arithmetic_dtype(dtype: Any) -> Any:

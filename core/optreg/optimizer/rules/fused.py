@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import tensorflow as tf
 
 _LEAST_ELEMENTS = 65_536  # below, starting the kernel costs more than it saves
 
 Step = Callable[[Any, Sequence[Any], Mapping[str, Any]], Any]
-
-# By optimizer, not on it: a compiled function can be neither copied nor pickled.
-_compiled: WeakKeyDictionary[Any, dict[Hashable, Any]] = WeakKeyDictionary()
 
 
 def is_worth_fusing(variable: Any) -> bool:
@@ -25,12 +21,11 @@ def is_worth_fusing(variable: Any) -> bool:
     return elements is not None and elements >= _LEAST_ELEMENTS and tf.compat.v1.executing_eagerly_outside_functions()
 
 
-def fused(owner: Any, key: Hashable, step: Step) -> Step:
-    """Return ``step`` compiled; one compilation for each owner, key, shape and dtype.
+def fused(functions: dict[Hashable, Any], key: Hashable, step: Step) -> Step:
+    """Return ``step`` compiled, from ``functions`` where it is there already; one compilation for each shape and dtype.
 
     ``step(gradient, state, coefficients)`` assigns to the variables in ``state``; what it returns is dropped.
     """
-    functions = _compiled.setdefault(owner, {})
     if key not in functions:
 
         def run(gradient: Any, state: Sequence[Any], coefficients: Mapping[str, Any]) -> None:

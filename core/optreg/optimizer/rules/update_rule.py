@@ -23,7 +23,7 @@ class UpdateRule(Optimizer):
 
     A subclass writes a docstring, a ``card`` and one method::
 
-    def update(self, gradient, value, momentum, *, learning_rate=0.01, beta=0.9):
+        def update(self, gradient, value, momentum, *, learning_rate=0.01, beta=0.9):
             momentum = beta * momentum + gradient
             return value - learning_rate * momentum, momentum
 
@@ -39,7 +39,7 @@ class UpdateRule(Optimizer):
     to the rows present, ``"exact"`` to the whole variable, ``"none"`` refuses it.
 
     Raises:
-        IncompleteOptimizer: When the class is made: ``update`` is missing, or its arguments are not the card's slots.
+        IncompleteOptimizer: When the class is made: the arguments of ``update`` are not the card's slots.
     """
 
     _rule: RuleSignature
@@ -99,14 +99,14 @@ class UpdateRule(Optimizer):
 
         if self.card.xla and is_worth_fusing(var):
             settings = tuple(repr(getattr(self, name)) for name in self._rule.settings)
-            return fused(self, (decays, settings), assign)(grad, state, coefficients)
+            compiled = self.__dict__.setdefault("_compiled", {})
+            return fused(compiled, (decays, settings), assign)(grad, state, coefficients)
         operations = assign(grad, state, coefficients)
         return None if tf.executing_eagerly() else tf.group(*operations)
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
         if self.card.sparse == "exact":
-            dense = tf.math.unsorted_segment_sum(grad, indices, tf.shape(var)[0])
-            return self._resource_apply_dense(dense, var, apply_state)
+            return self._resource_apply_dense(self._made_dense(grad, var, indices), var, apply_state)
         state = [var, *(self.get_slot(var, slot.name) for slot in self.card.slots)]
         scalars = [False, *(slot.scalar for slot in self.card.slots)]
         rows = [target if whole else tf.gather(target, indices) for target, whole in zip(state, scalars, strict=True)]

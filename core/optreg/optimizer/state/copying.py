@@ -23,6 +23,7 @@ from optreg.optimizer.state.slots import SlotTable
 
 _REBUILT = {
     "_aggregator_step",
+    "_compiled",
     "_constraints",
     "_deferred_slot_restorations",
     "_detached",
