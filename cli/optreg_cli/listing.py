@@ -22,7 +22,7 @@ Exclude = Annotated[list[str] | None, typer.Option(help="Leave out what fits thi
 StateWord = Annotated[str | None, typer.Option(help="Only this state: ready, broken, disabled, ambiguous, ...")]
 Capability = Annotated[str | None, typer.Option(help="Only optimizers that can do this: sparse, xla, bfloat16, ...")]
 DistributionName = Annotated[str | None, typer.Option(help="Only from distributions that fit this wildcard.")]
-Kind = Annotated[str, typer.Option(help="What to list: optimizer, transformer, aggregator or all.")]
+Kind = Annotated[str, typer.Option(help="What to list: optimizer, transformer, aggregator, plugin or all.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON (schema optreg.list/1) instead of a table.")]
 
 

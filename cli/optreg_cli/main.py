@@ -25,6 +25,22 @@ class Shell(TyperGroup):
         take_text_unconverted(self.get_params(ctx))
         return super().parse_args(ctx, args)
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return our commands, then the plugins that bring some; nothing is imported for it."""
+        from optreg_cli.plugin_commands import plugins_with_commands
+
+        own = super().list_commands(ctx)
+        return [*own, *(name for name in plugins_with_commands() if name not in own)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return one of our commands, which no plugin can displace, else the commands of a plugin of that name."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        from optreg_cli.plugin_commands import group_of
+
+        return group_of(cmd_name)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; errors of the command-line library itself pass, it reports them."""
         try:

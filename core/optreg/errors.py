@@ -107,6 +107,13 @@ def suggestion(word: str, candidates: Iterable[str]) -> str:
     return f" Did you mean {known[near[0]]!r}?" if near else ""
 
 
+def printable(text: str) -> str:
+    """Return text of a plugin with control characters and line breaks as spaces, so that it cannot drive a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def listing(names: Iterable[str]) -> str:
     """Return the names sorted and separated by commas, or ``none``."""
     return ", ".join(sorted(names)) or "none"

@@ -1,4 +1,6 @@
-"""The joints of one optimizer step, as pluggy hook specifications.
+"""The hook specifications: the joints of one optimizer step, and what a plugin may contribute to the tools.
+
+``StepHooks`` are the joints of one step.
 
 A plugin is any object (a module, an instance) with functions marked by ``hookimpl``. It changes only the
 optimizers it is attached to, with ``plugins=[...]`` at construction. The optimizer's own methods are always the last
@@ -20,7 +22,7 @@ A whole plugin::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pluggy
@@ -73,4 +75,40 @@ class StepHooks:
         """Update rows of one variable: ``grad[i]`` belongs to row ``indices[i]``; indices may repeat.
 
         Return values as for ``apply_dense``.
+        """
+
+
+class ContributionHooks:
+    """What an object of the entry-point group ``optreg.plugins`` adds to the tools of optreg.
+
+    Each implementation is called on its own, and only when its hook is needed; one that fails is told with its plugin
+    and disturbs no other. A whole plugin, the module ``lion_tools`` behind ``lion_tools = "lion_tools"``::
+
+        import optreg
+
+        @optreg.hookimpl
+        def doctor_checks():
+            return [gpu_is_there]
+    """
+
+    @hookspec
+    def conformance_checks(self) -> Iterable[Any] | None:
+        """Return further checks for ``optreg validate``, each an ``optreg.conformance.Check``."""
+
+    @hookspec
+    def bench_workloads(self) -> Iterable[Any] | None:
+        """Return further workloads for ``optreg bench``."""
+
+    @hookspec
+    def doctor_checks(self) -> Iterable[Callable[[], Any]] | None:
+        """Return functions without arguments for ``optreg doctor``.
+
+        Each returns its findings, pairs of (what is wrong, what to do about it); none where all is well.
+        """
+
+    @hookspec
+    def cli_commands(self) -> Mapping[str, Callable[..., Any]] | None:
+        """Return command name to function, annotated as typer wants it; run as ``optreg PLUGIN COMMAND``.
+
+        ``PLUGIN`` is the name of the entry point. Help shows it without importing the plugin.
         """

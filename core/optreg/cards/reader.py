@@ -35,6 +35,7 @@ class Reading(NamedTuple):
         problem: Why the target cannot work, or why its card cannot be read; empty where all is well.
         next_step: What to do about the problem.
         note: Why there is no card although the target may work.
+        hooks: Names of the functions in the file that are marked ``hookimpl``.
     """
 
     card: OptimizerCard = OptimizerCard()
@@ -42,10 +43,11 @@ class Reading(NamedTuple):
     problem: str = ""
     next_step: str = ""
     note: str = ""
+    hooks: tuple[str, ...] = ()
 
 
 def read_card(target: str, distribution: str) -> Reading:
-    """Read the card of ``module:Class`` from its source file. Never raises, never imports."""
+    """Read the card of ``module:Class``, or of ``module``, from its source file. Never raises, never imports."""
     module, _, name = target.partition(":")
     for _ in range(_MOST_REEXPORTS):
         found = locate(module)
@@ -65,13 +67,22 @@ def read_card(target: str, distribution: str) -> Reading:
 
 def _read_file(path: Path, module: str, name: str) -> Reading | tuple[str, str]:
     """Return what the file says of the name, or the (module, name) that it takes it from."""
-    definition = _definition(_parse(path), name)
+    tree = _parse(path)
+    if not name:  # the module itself, as hook objects may be
+        card = _assemble(parse_docstring(ast.get_docstring(tree)), None, iter(()))
+        return Reading(card=card, path=path, hooks=_hooks(tree))
+    definition = _definition(tree, name)
     if definition is None:
         raise UnreadableCard(f"module {module!r} defines no {name!r}")
     if isinstance(definition, ast.ClassDef | ast.FunctionDef) and definition.name == name:
-        return Reading(card=_card_of(definition), path=path)
+        return Reading(card=_card_of(definition), path=path, hooks=_hooks(definition))
     onward = _reexport(definition, name, module=module, is_package=path.name == "__init__.py")
-    return onward or Reading(path=path, note="not written out in its module: no card to read")
+    return onward or Reading(path=path, note="not written out in its module: no card to read", hooks=_hooks(tree))
+
+
+def _hooks(tree: ast.AST) -> tuple[str, ...]:
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    return tuple(node.name for node in functions if any("hookimpl" in ast.dump(mark) for mark in node.decorator_list))
 
 
 def describe_class(cls: Callable[..., Any]) -> OptimizerCard:

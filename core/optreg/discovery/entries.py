@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import fnmatch
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,15 @@ BUILT_IN = "optreg"
 SESSION = "session"
 """Shown as the distribution of what ``optreg.register`` added in this process."""
 
-GROUPS = {"optreg.optimizers": "optimizer", "optreg.transformers": "transformer", "optreg.aggregators": "aggregator"}
+PLUGIN = "plugin"
+"""The kind of hook objects; the others are made into something with arguments."""
+
+GROUPS = {
+    "optreg.optimizers": "optimizer",
+    "optreg.transformers": "transformer",
+    "optreg.aggregators": "aggregator",
+    "optreg.plugins": PLUGIN,
+}
 """Entry-point group to the kind of thing it registers."""
 
 KINDS = tuple(GROUPS.values())
@@ -58,16 +65,16 @@ UNDISPUTED = Verdict()
 
 @dataclass(frozen=True)
 class Entry:
-    """One optimizer, transformer or aggregator that an installed distribution offers.
+    """One optimizer, transformer, aggregator or hook object that an installed distribution offers.
 
     Args:
         name: Registered name, folded: lower case, ``_`` between words.
-        kind: ``optimizer``, ``transformer`` or ``aggregator``.
+        kind: One of ``KINDS``.
         distribution: Normalised name of the distribution; ``session`` for what was registered in this process.
         version: Version of the distribution; empty for the session.
-        target: ``module:Class``.
+        target: ``module:Class``; for a hook object ``module`` alone may do.
         verdict: What metadata alone says; ``state``, ``reason`` and ``next_step`` also know the source text.
-        live: The class itself, for an entry registered in this process.
+        live: The class or object itself, for an entry registered in this process.
     """
 
     name: str
@@ -76,7 +83,7 @@ class Entry:
     version: str
     target: str
     verdict: Verdict = UNDISPUTED
-    live: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
+    live: Any = field(default=None, compare=False, repr=False)
 
     @property
     def qualified_name(self) -> str:
@@ -100,7 +107,8 @@ class Entry:
         from optreg.cards.reader import Reading, describe_class, read_card  # noqa: PLC0415
 
         if self.live is not None:
-            return Reading(card=describe_class(self.live))
+            described = isinstance(self.live, type) or self.kind != PLUGIN
+            return Reading(card=describe_class(self.live if described else type(self.live)))
         if self.verdict.state is State.DISABLED or not self.target:
             return Reading(note="not read: the entry is not used")
         return read_card(self.target, self.distribution)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from optreg.discovery.distributions import Distribution, EntryPoint, distributions, normalise
-from optreg.discovery.entries import BUILT_IN, GROUPS, SESSION, Entry, State, fold
+from optreg.discovery.entries import BUILT_IN, GROUPS, PLUGIN, SESSION, Entry, State, fold
 from optreg.discovery.policy import Policy
 
 GROUP_PREFIX = "optreg."
@@ -134,12 +134,14 @@ def _entries(distribution: Distribution, policy: Policy) -> Iterator[Entry]:
 
 def _entry(point: EntryPoint, distribution: Distribution) -> Entry:
     name, target = fold(point.name), point.value.partition("[")[0].strip()  # extras may follow in brackets
-    target = target if is_target(target) else ""
-    entry = Entry(name, GROUPS[point.group], distribution.name, distribution.version, target)
+    kind = GROUPS[point.group]
+    form = "module:Class" if kind != PLUGIN else "module or module:object"
+    target = target if is_target(target) or (kind == PLUGIN and is_target(f"{target}:plugin")) else ""
+    entry = Entry(name, kind, distribution.name, distribution.version, target)
     if not NAME.fullmatch(name):
         return _broken(entry, f"the registered name {point.name!r} is not of the form [a-z][a-z0-9_]*")
     if not target:
-        return _broken(entry, f"the entry point {point.value!r} is not of the form module:Class")
+        return _broken(entry, f"the entry point {point.value!r} is not of the form {form}")
     return entry
 
 

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from optreg.discovery.distributions import distributions, installed_versions
-from optreg.discovery.entries import BUILT_IN, GROUPS, State
+from optreg.discovery.entries import BUILT_IN, GROUPS, PLUGIN, State
 from optreg.discovery.index import GROUP_PREFIX
 from optreg.discovery.policy import Policy
 
@@ -45,8 +45,8 @@ def plugins() -> list[Plugin]:
         Plugin(
             distribution=found.name,
             version=found.version,
-            names=tuple(sorted({point.name for point in found.entry_points if point.group in GROUPS})),
-            hooks=tuple(sorted({point.name for point in found.entry_points if point.group not in GROUPS})),
+            names=tuple(sorted({p.name for p in found.entry_points if GROUPS.get(p.group, PLUGIN) != PLUGIN})),
+            hooks=tuple(sorted({p.name for p in found.entry_points if GROUPS.get(p.group) == PLUGIN})),
             disabled=policy.verdict(found.name).state is State.DISABLED,
         )
         for found in distributions(sys.path, group_prefix=GROUP_PREFIX)

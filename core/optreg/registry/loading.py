@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+import types
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-from optreg.discovery.entries import BUILT_IN, State, Verdict
+from optreg.discovery.entries import BUILT_IN, PLUGIN, State, Verdict
 from optreg.discovery.index import is_target
 from optreg.errors import InvalidName, UnusableOptimizer
 
@@ -25,22 +26,32 @@ class LoadFailure(Exception):
 
 
 def load_target(target: str, kind: str) -> Callable[..., Any]:
-    """Import ``module:Class`` and return the class, or for the other kinds any callable.
+    """Import ``module:Class`` and return the class; any callable for other kinds, anything for hook objects.
 
     Raises:
         LoadFailure: The import, the attribute or the type check failed. ``__cause__`` is the original error.
     """
     module, _, attribute = target.partition(":")
     try:
-        found = attrgetter(attribute)(importlib.import_module(module))
+        found: Any = importlib.import_module(module)
+        found = attrgetter(attribute)(found) if attribute else found
     # A plugin that calls sys.exit() while it is imported must not end the user's training.
     except (Exception, SystemExit) as error:
         raise LoadFailure(_verdict(error, module)) from error
-    problem = "" if kind != "optimizer" and callable(found) else not_an_optimizer(found)
+    problem = misfit(found, kind)
     if problem:
         raise LoadFailure(Verdict(State.BROKEN, f"{target} {problem}", "report it to its authors"))
-    loaded: Callable[..., Any] = found
+    loaded: Callable[..., Any] = found  # a hook object need not be callable, and no caller calls it
     return loaded
+
+
+def misfit(found: object, kind: str) -> str:
+    """Return why an object cannot be registered as that kind, as the end of a sentence; empty where it can."""
+    if kind == "optimizer":
+        return not_an_optimizer(found)
+    if kind == PLUGIN:
+        return "is None" if found is None else ""
+    return "" if callable(found) else f"is not callable but {_article(found)}"
 
 
 def load_unregistered(target: str, kind: str) -> Callable[..., Any]:
@@ -59,9 +70,12 @@ def load_unregistered(target: str, kind: str) -> Callable[..., Any]:
         raise UnusableOptimizer(f"{target} cannot be used: {failure.verdict.reason}.{step}") from failure.__cause__
 
 
-def target_of(cls: Callable[..., Any]) -> str:
-    """Return ``module:qualname`` of a class or function."""
-    return f"{cls.__module__}:{getattr(cls, '__qualname__', type(cls).__qualname__)}"
+def target_of(cls: Any) -> str:
+    """Return ``module:qualname`` of a class or function, or the name of a module."""
+    if isinstance(cls, types.ModuleType):
+        return cls.__name__
+    owner = cls if hasattr(cls, "__qualname__") else type(cls)
+    return f"{owner.__module__}:{owner.__qualname__}"
 
 
 def imported(target: str) -> Any:

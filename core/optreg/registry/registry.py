@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optreg.discovery.entries import KINDS, SESSION, Entry, fold
+from optreg.discovery.entries import KINDS, SESSION, Entry, Verdict, fold
 from optreg.discovery.index import NAME, Index, discover, settle
 from optreg.discovery.policy import Policy
 from optreg.errors import (
@@ -25,11 +25,12 @@ from optreg.errors import (
     suggestion,
 )
 from optreg.registry import lookup
-from optreg.registry.loading import LoadFailure, imported, load_target, load_unregistered, not_an_optimizer, target_of
+from optreg.registry.loading import LoadFailure, imported, load_target, load_unregistered, misfit, target_of
 from optreg.registry.selection import Selection
 
 if TYPE_CHECKING:
     from optreg.optimizer.contract import Optimizer
+    from optreg.registry.contributions import Contributions
 
 __all__ = ["Registry", "default_registry", "target_of"]
 
@@ -80,6 +81,7 @@ class Registry:
         importlib.invalidate_caches()
         with self._lock:
             self._found = None
+            self.__dict__.pop("contributions", None)
         self._tell_watchers()
 
     def watch(self, changed: Callable[[Registry], None]) -> None:
@@ -161,13 +163,14 @@ class Registry:
         return self.load(lookup.find_class_name(self.index, "optimizer", class_name))
 
     def load(self, entry: Entry) -> Callable[..., Any]:
-        """Return the class of an entry. What fails here is shown as broken from then on.
+        """Return the class or object of an entry. What fails here is shown as broken from then on.
 
         Raises:
             UnusableOptimizer: As for ``get_class``.
         """
         if entry.live is not None:
-            return entry.live
+            live: Callable[..., Any] = entry.live
+            return live
         with self._lock:
             loaded = self._loaded.get(entry.target)
         if loaded is not None and entry.verdict.state.usable:
@@ -177,7 +180,7 @@ class Registry:
         try:
             loaded = load_target(entry.target, entry.kind)
         except LoadFailure as failure:
-            raise lookup.unusable(self._mark(entry, failure)) from failure.__cause__
+            raise lookup.unusable(self.mark(entry, failure.verdict)) from failure.__cause__
         with self._lock:
             return self._loaded.setdefault(entry.target, loaded)
 
@@ -227,12 +230,21 @@ class Registry:
                 return self.build(kind, name, arguments)
         raise InvalidName(f"A {kind} is given by its name or by (name, arguments), received {spec!r}")
 
+    # Hook objects
+
+    @functools.cached_property
+    def contributions(self) -> Contributions:
+        """What the hook objects of the plugins add to the tools."""
+        from optreg.registry.contributions import Contributions  # noqa: PLC0415 - brings pluggy
+
+        return Contributions(self)
+
     # Registration in this process
 
     def register(
         self, name: str, cls: Callable[..., Any], *, kind: str = "optimizer", replace: bool = False
     ) -> Callable[..., Any]:
-        """Give a class a name for this process, and return the class.
+        """Give a class, or a hook object of kind ``plugin``, a name for this process, and return it.
 
         Registering a class of the same module and qualified name again replaces it, as when a notebook cell runs twice.
 
@@ -245,7 +257,7 @@ class Registry:
         folded = fold(name) if isinstance(name, str) else ""
         if not NAME.fullmatch(folded):
             raise InvalidName(f"A registered name has the form [a-z][a-z0-9_]*, received {name!r}")
-        problem = not_an_optimizer(cls) if kind == "optimizer" else "" if callable(cls) else "is not callable"
+        problem = misfit(cls, kind)
         if problem:
             raise NotAnOptimizer(f"{getattr(cls, '__qualname__', repr(cls))} {problem}")
         entry = Entry(folded, kind, SESSION, "", target_of(cls), live=cls)
@@ -283,14 +295,16 @@ class Registry:
     def _settle(self, policy: Policy) -> None:
         self._index = settle([*(self._found or ()), *self._session.values()], policy)
 
-    def _mark(self, entry: Entry, failure: LoadFailure) -> Entry:
-        """Record that an entry failed to load, and return it so marked."""
-        verdict = failure.verdict
+    def mark(self, entry: Entry, verdict: Verdict) -> Entry:
+        """Record that an entry failed to load or to keep to its specification, and return it so marked."""
         broken = entry.judged(verdict.state, verdict.reason, verdict.next_step)
         with self._lock:
             same = (entry.kind, entry.qualified_name)
             kept = self.index.entries if self._found is None else self._found
             self._found = tuple(broken if (e.kind, e.qualified_name) == same else e for e in kept)
+            if entry.distribution == SESSION:
+                self._session[entry.kind, entry.name] = broken
+            self._loaded.pop(entry.target, None)
             self._settle(self._index.policy)
         return broken
 
