@@ -12,7 +12,7 @@ from optreg_cli import rendering
 if TYPE_CHECKING:
     from optreg.conformance import Ledger, Report, Result
 
-_COUNTED = ("passed", "failed", "warned", "skipped", "blocked")
+_COUNTED = ("passed", "failed", "warned", "expected", "skipped", "blocked")
 
 
 def describe_report(report: Report) -> None:
@@ -25,6 +25,8 @@ def describe_report(report: Report) -> None:
             _describe_result(result)
     for result in report.with_status("blocked"):
         rendering.paragraph(f"blocked {result.id}: {result.message}")
+    for problem in report.problems:
+        rendering.paragraph(f"problem: {problem}")
     typer.echo(f"  ledger: {ledger_line(report.ledger)}")
     if report.not_applicable and not report.results:
         wanted = ", ".join(f"{name} needs {capability}" for name, capability in report.not_applicable.items())
@@ -48,7 +50,8 @@ def ledger_line(ledger: Ledger) -> str:
     """Return the ledger as a sentence in which nothing is left out."""
     return (
         f"{ledger.known} checks known, {ledger.applicable} applicable, {ledger.ran} ran: {ledger.passed} passed, "
-        f"{ledger.failed} failed, {ledger.warned} warned; {ledger.skipped} skipped, {ledger.blocked} blocked"
+        f"{ledger.failed} failed, {ledger.warned} warned, {ledger.expected} expected; {ledger.skipped} skipped, "
+        f"{ledger.blocked} blocked"
     )
 
 

@@ -35,7 +35,7 @@ from optreg.keras.arrival import await_libraries
 
 if TYPE_CHECKING:
     from optreg import bench, conformance, keras, legacy, optimizer
-    from optreg.cards import Card, Paper, Slot
+    from optreg.cards import Card, ExpectedFailure, Paper, Slot
     from optreg.hookspecs import hookimpl
     from optreg.optimizer.contract import Optimizer
     from optreg.optimizer.loss_scaling.loss_scale import LossScaleOptimizer
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AmbiguousOptimizer",
     "Card",
+    "ExpectedFailure",
     "HyperparameterTypeError",
     "IncompleteOptimizer",
     "InvalidConfig",
@@ -89,7 +90,7 @@ __all__ = [
 
 # Imported when first asked for: the first two bring dataclasses and pluggy, the last TensorFlow.
 _HOMES = {
-    **dict.fromkeys(("Card", "Paper", "Slot"), "optreg.cards"),
+    **dict.fromkeys(("Card", "ExpectedFailure", "Paper", "Slot"), "optreg.cards"),
     "hookimpl": "optreg.hookspecs",
     **dict.fromkeys(
         ("get_optimizer", "list_optimizers", "optimizer_info", "refresh", "register", "unregister"),

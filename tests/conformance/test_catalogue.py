@@ -11,7 +11,7 @@ import pytest
 import optreg
 from optreg.conformance import all_checks, groups, select_checks
 from optreg.conformance.catalogue import with_required
-from optreg.conformance.check import check
+from optreg.conformance.definition import check
 
 
 def test_every_check_stands_after_what_it_requires() -> None:

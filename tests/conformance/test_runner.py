@@ -12,7 +12,7 @@ import pytest
 import optreg
 from optreg.cards import Card
 from optreg.conformance import CheckFailure, Skipped, all_checks, find_subject, validate
-from optreg.conformance.check import EVERY_OPTIMIZER, Check
+from optreg.conformance.definition import EVERY_OPTIMIZER, Check
 from optreg.conformance.report import Ledger
 from optreg.conformance.runner import run_checks
 
@@ -130,7 +130,7 @@ def test_a_run_in_which_nothing_applies_is_not_fine() -> None:
 
 def test_a_run_in_which_everything_is_skipped_is_not_fine() -> None:
     report = validate(SoundDense, checks=["it_can_be_built"])
-    assert report.ledger == Ledger(len(all_checks()), 1, 1, 1, 0, 0, 0, 0)
+    assert report.ledger == Ledger(len(all_checks()), 1, 1, 1, 0, 0, 0, 0, 0)
     skipped = type(report)(
         report.optimizer,
         report.target,

@@ -7,14 +7,14 @@ import sys
 import pytest
 
 import optreg
-from optreg.cards import Card, Paper, Slot
+from optreg.cards import Card, ExpectedFailure, Paper, Slot
 from optreg.cards.reader import describe_class, read_card
 
 EVERYTHING = '''
 import math
 
 from contract_stand_in import Optimizer
-from optreg import Card, Paper, Slot
+from optreg import Card, ExpectedFailure, Paper, Slot
 import optreg
 
 
@@ -52,6 +52,8 @@ class Full(Optimizer):
         xla=True,
         paper=Paper("Title", "Authors", 2020, "https://example.org"),
         limits=("None known.",),
+        reference="full_reference:step",
+        expected_failures=(ExpectedFailure("check_x", "Rows are not summed yet.", until="2.0"),),
     )
 
     def __init__(self, learning_rate=1e-3, beta=-0.5, gamma=None, *, shape=(1, 2), needed, name="Full", **kwargs):
@@ -86,6 +88,8 @@ def test_every_part_of_a_docstring_card_and_signature_is_read(site):
         xla=True,
         paper=Paper("Title", "Authors", 2020, "https://example.org"),
         limits=("None known.",),
+        reference="full_reference:step",
+        expected_failures=(ExpectedFailure("check_x", "Rows are not summed yet.", until="2.0"),),
     )
 
 
@@ -167,7 +171,7 @@ def test_a_circle_of_imports_ends(site):
         ("class Y: ...", "module 'broken' defines no 'X'"),
         (
             "class X:\n    card = Card(xla=bool(1))",
-            "line 2: 'bool(1)' is a call; only Card, Slot and Paper may be called",
+            "line 2: 'bool(1)' is a call; only Card, ExpectedFailure, Paper, Slot may be called",
         ),
         ("class X:\n    card = Card(aliases=NAMES)", "line 2: 'NAMES' is not a literal"),
         ("class X:\n    card = Card(limits=(f'{x}',))", "is not a literal"),
@@ -177,6 +181,8 @@ def test_a_circle_of_imports_ends(site):
         ("class X:\n    card = Card(sparse='maybe')", "must be one of exact, lazy, decaying, none, received 'maybe'"),
         ("class X:\n    card = Card(ranges={'x': 'positive'})", "must be an interval such as '[0, 1)' or 'bool'"),
         ("class X:\n    card = Card(paper='Smith 2020')", "card field 'paper' must be Paper(...)"),
+        ("class X:\n    card = Card(reference=3)", "card field 'reference' must be 'module:function', received 3"),
+        ("class X:\n    card = Card(expected_failures=('check_x',))", "must be a tuple of ExpectedFailure"),
         ("class X:\n    card = Card(api='2')", "card field 'api' must be an integer"),
         ("class X:\n    card = 3", "line 2: 'card' must be Card(...), not int"),
     ],

@@ -58,6 +58,21 @@ class Paper:
 
 
 @dataclass(frozen=True)
+class ExpectedFailure:
+    """A conformance check that the optimizer is known to fail, for a time.
+
+    Args:
+        check: Identity of the check, such as ``"check_repeated_rows_are_summed"``.
+        reason: Why it fails, as a sentence for users.
+        until: First version of the plugin's distribution in which it shall pass, such as ``"1.2"``.
+    """
+
+    check: str
+    reason: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True)
 class Card:
     """What an optimizer's class declares about itself. Every field is a literal, readable without import.
 
@@ -73,6 +88,9 @@ class Card:
         paper: Source of the update rule.
         limits: One sentence for each thing that it does not do and a user might expect.
         api: Plugin API version it was written for.
+        reference: ``"module:function"``, the rule in NumPy, for the conformance suite: ``function(value, gradient,
+            state, step, **hyperparameters)`` returns the new value; ``state`` is a dictionary, steps count from 1.
+        expected_failures: Conformance checks that it is known to fail.
     """
 
     aliases: tuple[str, ...] = ()
@@ -86,6 +104,8 @@ class Card:
     paper: Paper | None = None
     limits: tuple[str, ...] = ()
     api: int = API_VERSION
+    reference: str = ""
+    expected_failures: tuple[ExpectedFailure, ...] = ()
 
     def given(self, settings: Mapping[str, Any]) -> Card:
         """Return the card of an optimizer built with these hyperparameters: less what their flags take away."""

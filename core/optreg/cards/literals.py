@@ -1,13 +1,14 @@
-"""Evaluating ``card = Card(...)`` from the source text: literals and the three card classes, nothing else."""
+"""Evaluating ``card = Card(...)`` from the source text: literals and the classes of cards, nothing else."""
 
 from __future__ import annotations
 
 import ast
 from typing import Any
 
-from optreg.cards import SPARSE_MEANING, Card, Interval, Paper, Slot
+from optreg.cards import SPARSE_MEANING, Card, ExpectedFailure, Interval, Paper, Slot
+from optreg.errors import listing
 
-_CLASSES: dict[str, Any] = {"Card": Card, "Slot": Slot, "Paper": Paper}
+_CLASSES: dict[str, Any] = {"Card": Card, "ExpectedFailure": ExpectedFailure, "Paper": Paper, "Slot": Slot}
 
 
 class UnreadableCard(Exception):
@@ -36,6 +37,7 @@ def card_problem(card: Card) -> str:
         "dtypes": (tuple, str),
         "limits": (tuple, str),
         "slots": (tuple, Slot),
+        "expected_failures": (tuple, ExpectedFailure),
     }
     for name, (kind, item) in expected.items():
         value = getattr(card, name)
@@ -43,6 +45,8 @@ def card_problem(card: Card) -> str:
             return f"card field {name!r} must be a tuple of {item.__name__}, received {value!r}"
     if card.sparse not in SPARSE_MEANING:
         return f"card field 'sparse' must be one of {', '.join(SPARSE_MEANING)}, received {card.sparse!r}"
+    if not isinstance(card.reference, str):
+        return f"card field 'reference' must be 'module:function', received {card.reference!r}"
     if not isinstance(card.api, int):
         return f"card field 'api' must be an integer, received {card.api!r}"
     if card.paper is not None and not isinstance(card.paper, Paper):
@@ -83,11 +87,11 @@ def _evaluate(node: ast.expr) -> Any:
 
 
 def _build(node: ast.Call) -> Any:
-    """Build a Card, Slot or Paper from a call with literal arguments."""
+    """Build a card class from a call with literal arguments."""
     called = node.func
     name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
     if name not in _CLASSES:
-        raise UnreadableCard(f"line {node.lineno}: {_excerpt(node)} is a call; only Card, Slot and Paper may be called")
+        raise UnreadableCard(f"line {node.lineno}: {_excerpt(node)} is a call; only {listing(_CLASSES)} may be called")
     positional = [_evaluate(argument) for argument in node.args]
     named = {keyword.arg: _evaluate(keyword.value) for keyword in node.keywords if keyword.arg}
     if len(named) != len(node.keywords):

@@ -17,8 +17,9 @@ Each check is a plain function of a ``Subject`` and an attribute of this module;
 
 from __future__ import annotations
 
+from optreg.conformance.baseline import BASELINE, Baseline
 from optreg.conformance.catalogue import all_checks, groups, select_checks
-from optreg.conformance.check import Capability, Check, CheckFailure, CheckFunction, Skipped
+from optreg.conformance.definition import Capability, Check, CheckFailure, CheckFunction, Skipped, check
 from optreg.conformance.devices import use_two_logical_devices
 from optreg.conformance.pytest_support import parametrize_with_checks
 from optreg.conformance.report import Ledger, Report, Result
@@ -27,6 +28,8 @@ from optreg.conformance.validation import validate
 from optreg.errors import suggestion
 
 __all__ = [
+    "BASELINE",
+    "Baseline",
     "Capability",
     "Check",
     "CheckFailure",
@@ -37,6 +40,7 @@ __all__ = [
     "Skipped",
     "Subject",
     "all_checks",
+    "check",
     "find_subject",
     "groups",
     "parametrize_with_checks",

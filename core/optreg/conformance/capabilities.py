@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optreg.conformance.check import Capability
+from optreg.conformance.definition import Capability
 
 SPARSE = Capability("sparse gradients", lambda card: card.sparse != "none")
 SPARSE_EXACT = Capability("sparse='exact'", lambda card: card.sparse == "exact")
@@ -10,4 +10,5 @@ SPARSE_ROWS_ONLY = Capability("sparse='lazy' or 'decaying'", lambda card: card.s
 SPARSE_LAZY = Capability("sparse='lazy'", lambda card: card.sparse == "lazy")
 NOT_SPARSE = Capability("sparse='none'", lambda card: card.sparse == "none")
 COMPILED = Capability("xla=True", lambda card: card.xla)
+EXPECTING = Capability("expected failures", lambda card: bool(card.expected_failures))
 RANGES = Capability("ranges", lambda card: bool(card.ranges))

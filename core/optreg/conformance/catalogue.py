@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from types import ModuleType
 
-from optreg.conformance.check import Check, check_behind
 from optreg.conformance.checks import (
     dense,
     distribution,
@@ -19,6 +18,8 @@ from optreg.conformance.checks import (
     sparse,
     structure,
 )
+from optreg.conformance.contributed import OwnChecks, own_checks
+from optreg.conformance.definition import Check, check_behind
 from optreg.errors import InvalidFilter, listing, suggestion
 
 _MODULES: tuple[ModuleType, ...] = (
@@ -48,26 +49,42 @@ def groups() -> tuple[str, ...]:
 
 
 def select_checks(checks: Sequence[str] = (), groups: Sequence[str] = ()) -> tuple[Check, ...]:
-    """Return the checks named and those of the groups named, without what they require; all of them for no names.
+    """Return the checks named and those of the groups named, without what they require; all of optreg's for no names.
 
     Args:
-        checks: Identities, with or without ``check_``, and with ``-`` or ``_``.
-        groups: Names of groups.
+        checks: Identities, with or without ``check_``, and with ``-`` or ``_``; ``distribution/check_...`` for one that
+            a plugin contributes.
+        groups: Names of groups; ``distribution/group`` or ``distribution/*`` for contributed ones.
 
     Raises:
         InvalidFilter: There is no such check or group; the message suggests the nearest.
     """
     if not checks and not groups:
         return all_checks()
-    known = {check.id: check for check in all_checks()}
-    by_group = [check for name in groups for check in _in_group(name)]
+    named = (*checks, *groups)
+    foreign = [check for name in _distributions(named) for check in contributed_by(name).checks]
+    candidates = (*all_checks(), *foreign)
+    known = {check.id: check for check in candidates}
+    by_group = [check for name in groups for check in _in_group(name, candidates)]
     by_name = [known[_identity(name, known)] for name in checks]
-    return tuple(check for check in all_checks() if check in by_group or check in by_name)
+    return tuple(check for check in candidates if check in by_group or check in by_name)
+
+
+def contributed_by(distribution: str) -> OwnChecks:
+    """Return the checks that one distribution contributes; see ``optreg.conformance.contributed``."""
+    return own_checks(distribution, [check.id for check in all_checks()])
 
 
 def with_required(checks: Iterable[Check]) -> tuple[Check, ...]:
     """Return the checks with all that they require, each after those it requires."""
-    return _completed(checks, {check.id: check for check in all_checks()})
+    wanted = list(checks)
+    foreign = [one for name in {check.distribution for check in wanted} - {""} for one in contributed_by(name).checks]
+    return _completed(wanted, {check.id: check for check in (*all_checks(), *foreign)})
+
+
+def _distributions(names: Iterable[str]) -> list[str]:
+    """Return the distributions whose checks are asked for, each once."""
+    return list(dict.fromkeys(name.strip().partition("/")[0] for name in names if "/" in name))
 
 
 def _defined_in(module: ModuleType) -> list[Check]:
@@ -88,18 +105,24 @@ def _completed(checks: Iterable[Check], known: dict[str, Check]) -> tuple[Check,
     return tuple(ordered.values())
 
 
-def _in_group(name: str) -> list[Check]:
-    found = [check for check in all_checks() if check.group == name.strip().lower()]
+def _in_group(name: str, candidates: Sequence[Check]) -> list[Check]:
+    wanted = name.strip().lower()
+    found = [check for check in candidates if wanted in {check.group, f"{check.distribution}/*"}]
     if not found:
+        there_are = tuple(dict.fromkeys(check.group for check in candidates))
         raise InvalidFilter(
-            f"There is no group of checks {name!r}.{suggestion(name, groups())} Groups: {', '.join(groups())}"
+            f"There is no group of checks {name!r}.{suggestion(name, there_are)} Groups: {', '.join(there_are)}"
         )
     return found
 
 
+def _folded(name: str) -> str:
+    return name.strip().lower().replace("-", "_").replace(" ", "_")
+
+
 def _identity(name: str, known: dict[str, Check]) -> str:
-    folded = name.strip().lower().replace("-", "_").replace(" ", "_")
-    identity = next((check.id for check in known.values() if folded in (check.id, check.title)), None)
+    folded = _folded(name)
+    identity = next((one.id for one in known.values() if folded in (_folded(one.id), _folded(one.title))), None)
     if identity is None:
         near = suggestion(folded, known) or suggestion(folded, [check.title for check in known.values()])
         raise InvalidFilter(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from optreg.conformance.check import CheckFailure
+from optreg.conformance.definition import CheckFailure
 
 ROUNDING = 1e-5
 """Relative difference that two orders of the same float32 arithmetic may have after a few steps."""

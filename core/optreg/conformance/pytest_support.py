@@ -8,8 +8,10 @@ from typing import Any
 
 from optreg.cards import Card
 from optreg.cards.reader import read_card
-from optreg.conformance.catalogue import all_checks, select_checks
-from optreg.conformance.check import Check
+from optreg.conformance.baseline import Baseline, lost_from_catalogue, short_of
+from optreg.conformance.catalogue import all_checks, contributed_by, select_checks, with_required
+from optreg.conformance.contributed import OwnChecks
+from optreg.conformance.definition import Check
 from optreg.conformance.report import Result
 from optreg.conformance.runner import run_check
 from optreg.conformance.subject import Subject, find_subject
@@ -24,6 +26,7 @@ def parametrize_with_checks(
     *,
     checks: Sequence[str] = (),
     groups: Sequence[str] = (),
+    baseline: Baseline | None = None,
 ) -> Any:
     """Return a decorator that runs a test for each pair of an optimizer and a check that applies to it.
 
@@ -41,18 +44,22 @@ def parametrize_with_checks(
         hyperparameters: Given to every constructor call; needed where one has no default.
         checks: Identities of the checks to run; all by default.
         groups: Groups to run, likewise.
+        baseline: For each optimizer, how many tests there must be at least, or the identities of checks that must be
+            among them; a skip that goes below it fails.
 
     Raises:
-        InvalidFilter: No optimizers are given, there is no such check or group, or none applies.
+        InvalidFilter: No optimizers are given, there is no such check or group, none applies, or too few for the
+            baseline.
         UnknownOptimizer: A name that nothing answers to.
     """
     import pytest  # noqa: PLC0415 - optreg works without it
 
     selected = select_checks(checks, groups)
+    benches = [_Bench(optimizer, dict(hyperparameters or {})) for optimizer in optimizers]
     cases = [
         pytest.param(bench.optimizer, PytestCheck(check, bench), id=f"{bench.label}-{check.title}")
-        for bench in (_Bench(optimizer, dict(hyperparameters or {})) for optimizer in optimizers)
-        for check in bench.applicable(selected)
+        for bench in benches
+        for check in bench.collect(selected, baseline, with_own=not (checks or groups))
     ]
     if not cases:
         raise InvalidFilter(f"no check to run for {list(optimizers)!r}: a run without checks would pass unnoticed")
@@ -79,7 +86,9 @@ class PytestCheck:
         if result.status == "blocked":
             (pytest.skip if self._bench.was_reported(self.check.requires) else pytest.fail)(f"blocked: {told}")
         if result.status == "skipped":
-            pytest.skip(told)
+            (pytest.fail if self._bench.must_run(self.check) else pytest.skip)(told)
+        if result.status == "expected":
+            pytest.xfail(told)
         if result.status == "warned":
             warnings.warn(f"{self.check.id}: {told}", stacklevel=2)
 
@@ -95,6 +104,8 @@ class _Bench:
         self._hyperparameters = hyperparameters
         self._results: dict[str, Result] = {}
         self._reported: set[str] = set()
+        self._baseline: Baseline | None = None
+        self._spare = 0
 
     @property
     def label(self) -> str:
@@ -105,6 +116,30 @@ class _Bench:
     def subject(self) -> Subject:
         """The optimizer under test; loads TensorFlow."""
         return find_subject(self.optimizer, **self._hyperparameters)
+
+    def collect(self, selected: Sequence[Check], baseline: Baseline | None, *, with_own: bool) -> tuple[Check, ...]:
+        """Return the checks to make tests of, those that the plugin contributes for itself among them.
+
+        Raises:
+            InvalidFilter: They fall short of the baseline, or a contributed check could not be loaded.
+        """
+        own = contributed_by(self._distribution()) if with_own else OwnChecks()
+        applicable, lacking = divide([*selected, *own.checks], self._declared())
+        as_if_run = [Result(check.id, check.group, "passed") for check in applicable]
+        lost = lost_from_catalogue(self._declared(), {check.id for check in all_checks()})
+        problems = [*own.problems, *lost, *short_of(baseline, as_if_run, lacking)]
+        if problems:
+            raise InvalidFilter(f"{self.label}: {'; '.join(problems)}")
+        self._baseline = baseline if isinstance(baseline, int | None) else frozenset(baseline)
+        self._spare = len(applicable) - baseline if isinstance(baseline, int) else 0
+        return applicable
+
+    def must_run(self, check: Check) -> bool:
+        """Whether the baseline leaves no room for a skip of this check; counts it."""
+        if isinstance(self._baseline, frozenset):
+            return check.id in self._baseline
+        self._spare -= 1
+        return self._baseline is not None and self._spare < 0
 
     def applicable(self, checks: Sequence[Check]) -> tuple[Check, ...]:
         """Return the checks that apply to the card, which is read without importing a plugin."""
@@ -122,7 +157,7 @@ class _Bench:
 
     def _run(self, check: Check) -> Result:
         if check.id not in self._results:
-            known = {one.id: one for one in self.applicable(all_checks())}
+            known = {one.id: one for one in self.applicable(with_required([check]))}
             for required in check.requires:
                 if required in known:
                     self._run(known[required])
@@ -135,3 +170,8 @@ class _Bench:
         if ":" in self.optimizer:
             return read_card(self.optimizer, self.optimizer).card.declared or self.subject.declared
         return default_registry().optimizer_info(self.optimizer).card.declared or self.subject.declared
+
+    def _distribution(self) -> str:
+        if isinstance(self.optimizer, str) and ":" not in self.optimizer:
+            return default_registry().optimizer_info(self.optimizer).distribution
+        return "" if isinstance(self.optimizer, str) else self.subject.origin[0]

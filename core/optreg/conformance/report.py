@@ -8,7 +8,11 @@ from typing import Any, Literal
 
 SCHEMA = "optreg.conformance/1"
 
-Status = Literal["passed", "failed", "warned", "skipped", "blocked"]
+Status = Literal["passed", "failed", "warned", "expected", "skipped", "blocked"]
+
+STATUSES: tuple[Status, ...] = ("passed", "failed", "warned", "expected", "skipped", "blocked")
+RAN: tuple[Status, ...] = ("passed", "failed", "warned", "expected")
+"""What can become of a check that was run."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,8 @@ class Result:
     Args:
         id: Identity of the check.
         group: Its group.
-        status: ``"warned"`` is a failure of a demand that is not enforced; ``"skipped"`` could not run here;
-            ``"blocked"`` was not run because a check that it requires failed.
+        status: ``"warned"`` is a failure of a demand that is not enforced, ``"expected"`` one that the card declares;
+            ``"skipped"`` could not run here; ``"blocked"`` was not run because a check that it requires failed.
         seconds: Time taken.
         message: What was expected and received, why it was skipped, or by what it is blocked.
         likely_cause: For a failure, the sentence that helps its author.
@@ -47,7 +51,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Ledger:
-    """How many checks there are, and what became of them: ``applicable = ran + skipped + blocked``."""
+    """How many checks there are, and what became of them.
+
+    ``applicable = ran + skipped + blocked`` and ``ran = passed + failed + warned + expected``.
+    """
 
     known: int
     applicable: int
@@ -57,6 +64,7 @@ class Ledger:
     warned: int
     skipped: int
     blocked: int
+    expected: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,8 @@ class Report:
         not_applicable: Identity to the capability that the card does not declare.
         known: Number of all checks there are.
         versions: Of optreg, the plugin's distribution, TensorFlow, NumPy and Python.
+        problems: What is wrong with the run itself, as sentences: checks of the baseline that did not run, or checks
+            of the plugin's own that could not be loaded. With any, the report is not ok.
     """
 
     optimizer: str
@@ -78,21 +88,20 @@ class Report:
     not_applicable: Mapping[str, str]
     known: int
     versions: Mapping[str, str]
+    problems: tuple[str, ...] = ()
 
     @property
     def ledger(self) -> Ledger:
         """The results counted."""
-        counted = {
-            status: len(self.with_status(status)) for status in ("passed", "failed", "warned", "skipped", "blocked")
-        }
-        ran = counted["passed"] + counted["failed"] + counted["warned"]
+        counted = {status: len(self.with_status(status)) for status in STATUSES}
+        ran = sum(counted[status] for status in RAN)
         return Ledger(known=self.known, applicable=len(self.results), ran=ran, **counted)
 
     @property
     def ok(self) -> bool:
-        """Whether something ran and nothing failed: a run in which no check passes is never fine."""
+        """Whether something passed, nothing failed and nothing is missing: without a pass no run is fine."""
         ledger = self.ledger
-        return ledger.passed > 0 and not ledger.failed and not ledger.blocked
+        return ledger.passed > 0 and not ledger.failed and not ledger.blocked and not self.problems
 
     def with_status(self, status: str) -> tuple[Result, ...]:
         """Return the results of that status."""
@@ -106,6 +115,7 @@ class Report:
             "target": self.target,
             "ok": self.ok,
             "ledger": asdict(self.ledger),
+            "problems": list(self.problems),
             "results": [result.to_dict() for result in self.results],
             "not_applicable": dict(self.not_applicable),
             "versions": dict(self.versions),

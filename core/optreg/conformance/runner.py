@@ -9,9 +9,11 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from optreg.conformance.check import Check, CheckFailure, Skipped
+from optreg.conformance.definition import Check, CheckFailure, Skipped
+from optreg.conformance.expectations import as_expected
 from optreg.conformance.report import Result, Status
 from optreg.conformance.subject import Subject
 
@@ -54,9 +56,7 @@ def run_check(subject: Subject, check: Check, earlier: Mapping[str, Result]) -> 
     subjects = [variant for variant in variants if variant is subject or check.capability.holds(variant.declared)]
     outcomes = [_outcome(variant, check) for variant in subjects]
     worst = min(outcomes, key=lambda outcome: _GRAVITY.index(outcome.status))
-    return Result(
-        check.id, check.group, worst.status, time.perf_counter() - start, worst.message, worst.likely_cause, worst.error
-    )
+    return as_expected(subject, check, replace(worst, seconds=time.perf_counter() - start))
 
 
 _GRAVITY: tuple[Status, ...] = ("failed", "warned", "skipped", "passed")

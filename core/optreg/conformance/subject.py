@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from optreg.cards import Card, Interval, Slot
@@ -42,6 +43,15 @@ class Subject:
         """The author's card, less what the flags of this subject take away."""
         card: Card = self.cls.card
         return card.given(self.defaults)
+
+    @cached_property
+    def origin(self) -> tuple[str, str]:
+        """Distribution that registers the class, and its version; optreg's own for a class that none registers."""
+        distribution = (default_registry().qualified_name_of(self.cls) or "").partition("/")[0]
+        for name in filter(None, (distribution, "optreg")):
+            with contextlib.suppress(PackageNotFoundError):
+                return name, version(name)
+        return "optreg", "0"
 
     @property
     def dtypes(self) -> tuple[str, ...]:

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from optreg.cards import Card
-from optreg.conformance.catalogue import all_checks, select_checks, with_required
-from optreg.conformance.check import Check
+from optreg.conformance.baseline import Baseline, lost_from_catalogue, short_of
+from optreg.conformance.catalogue import all_checks, contributed_by, select_checks, with_required
+from optreg.conformance.contributed import OwnChecks
+from optreg.conformance.definition import Check
+from optreg.conformance.expectations import JUDGE
 from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.report import Report
 from optreg.conformance.runner import Progress, run_checks
 from optreg.conformance.subject import Subject, find_subject
-from optreg.registry import default_registry
 from optreg.registry.loading import target_of
 
 
-def validate(
+def validate(  # noqa: PLR0913 - each is one question that a caller may have
     optimizer: Any,
     hyperparameters: Mapping[str, Any] | None = None,
     *,
     checks: Sequence[str] = (),
     groups: Sequence[str] = (),
+    baseline: Baseline | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Run the conformance checks that apply to an optimizer.
@@ -33,8 +36,11 @@ def validate(
     Args:
         optimizer: A registered name, ``"module:Class"`` or a class.
         hyperparameters: Given to every constructor call; needed where one has no default.
-        checks: Identities of the checks to run, and with them what they require; all by default.
+        checks: Identities of the checks to run, and with them what they require; all by default. Those that an
+            installed plugin contributes are called ``distribution/check_...`` and run where they are asked for, and
+            on the optimizers of that distribution.
         groups: Groups to run, likewise.
+        baseline: How many checks must have run, or the identities of those that must have; fewer are a problem.
         progress: Called with each ``Result`` as it is there.
 
     Returns:
@@ -47,12 +53,20 @@ def validate(
     """
     selected = select_checks(checks, groups)
     subject = find_subject(optimizer, **(hyperparameters or {}))
-    wanted, not_applicable = divide(selected, subject.declared)
+    own = OwnChecks() if checks or groups else contributed_by(subject.origin[0])
+    wanted, not_applicable = divide([*selected, *own.checks], subject.declared)
     # What is required is not asked for: where nothing asked for applies, nothing runs and the report is not ok.
-    applicable, _ = divide(with_required(wanted), subject.declared)
+    applicable, _ = divide(with_required(_with_expectations(wanted, subject.declared)), subject.declared)
     results = run_checks(subject, applicable, progress=progress)
-    versions = _versions(subject)
-    return Report(subject.label, target_of(subject.cls), results, not_applicable, len(all_checks()), versions)
+    problems = (
+        *own.problems,
+        *lost_from_catalogue(subject.declared, {check.id for check in all_checks()}),
+        *short_of(baseline, results, not_applicable),
+    )
+    known = len({check.id for check in (*all_checks(), *selected, *own.checks)})
+    return Report(
+        subject.label, target_of(subject.cls), results, not_applicable, known, _versions(subject), tuple(problems)
+    )
 
 
 def divide(checks: Sequence[Check], card: Card) -> tuple[tuple[Check, ...], dict[str, str]]:
@@ -61,16 +75,15 @@ def divide(checks: Sequence[Check], card: Card) -> tuple[tuple[Check, ...], dict
     return applicable, {check.id: check.capability.text for check in checks if check not in applicable}
 
 
+def _with_expectations(checks: Sequence[Check], card: Card) -> Sequence[Check]:
+    """Return the checks with the one that judges expected failures, which is run whenever there are any."""
+    if not checks or not card.expected_failures:
+        return checks
+    judge = select_checks([JUDGE])
+    return (*checks, *(check for check in judge if check not in checks))
+
+
 def _versions(subject: Subject) -> dict[str, str]:
-    versions = {"optreg": version("optreg"), **_plugin(subject)}
+    distribution, number = subject.origin
+    versions = {"optreg": version("optreg"), distribution: number}
     return versions | {"tensorflow": tf.__version__, "numpy": np.__version__, "python": platform.python_version()}
-
-
-def _plugin(subject: Subject) -> dict[str, str]:
-    """Return the distribution that registers the class, with its version; nothing for a class of this process."""
-    qualified = default_registry().qualified_name_of(subject.cls) or ""
-    distribution = qualified.partition("/")[0]
-    try:
-        return {distribution: version(distribution)} if distribution else {}
-    except PackageNotFoundError:
-        return {}

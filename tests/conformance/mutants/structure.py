@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import optreg
-from optreg.cards import Card
+from optreg.cards import Card, ExpectedFailure
 
 from .sound import Sound, SoundDense
 
@@ -61,6 +62,42 @@ class ChangesItsCard(SoundDense):
 
 
 ChangesItsCard.card = Card(ranges={"learning_rate": "[0, inf)"}, dtypes=("float32",), limits=("Another one.",))
+
+
+class _Expecting(SoundDense):
+    """Expects a failure; each mutant makes one mistake in saying so."""
+
+    card = Card(ranges={"learning_rate": "[0, inf)"}, dtypes=("float32",))
+
+
+class ExpectsAMisspeltFailure(_Expecting):
+    caught_by = "check_expected_failures_are_in_order"
+
+    card = replace(_Expecting.card, expected_failures=(ExpectedFailure("check_nothing_is_printd", "It is.", "999"),))
+
+
+class ExpectsWithoutAReason(_Expecting):
+    caught_by = "check_expected_failures_are_in_order"
+
+    card = replace(_Expecting.card, expected_failures=(ExpectedFailure("check_nothing_is_printed", " ", "999"),))
+
+
+class ExpectsForEver(_Expecting):
+    caught_by = "check_expected_failures_are_in_order"
+
+    card = replace(_Expecting.card, expected_failures=(ExpectedFailure("check_nothing_is_printed", "It is."),))
+
+
+class ExpectsForLongerThanItSaid(_Expecting):
+    caught_by = "check_expected_failures_are_in_order"
+
+    card = replace(_Expecting.card, expected_failures=(ExpectedFailure("check_nothing_is_printed", "It is.", "0.0.1"),))
+
+
+class ExpectsWhatDoesNotApply(_Expecting):
+    caught_by = "check_expected_failures_are_in_order"
+
+    card = replace(_Expecting.card, expected_failures=(ExpectedFailure("check_absent_rows_stay", "They move.", "999"),))
 
 
 class UpdatesSparselyOnly(optreg.Optimizer):

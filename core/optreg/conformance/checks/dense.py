@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from optreg.conformance.check import check
 from optreg.conformance.checks.structure import check_a_first_step_can_be_made, check_the_card_fits_the_constructor
+from optreg.conformance.definition import check
 from optreg.conformance.demands import (
     demand_close,
     demand_equal,

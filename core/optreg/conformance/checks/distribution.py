@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from optreg.conformance.check import Skipped, check
 from optreg.conformance.checks.execution import check_a_traced_step_equals_the_eager_one
+from optreg.conformance.definition import Skipped, check
 from optreg.conformance.demands import demand_close, demand_equal, demand_same
 from optreg.conformance.devices import REPLICAS, has_two_logical_devices
 from optreg.conformance.lazy_tensorflow import tf

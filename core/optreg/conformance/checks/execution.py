@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from optreg.conformance.capabilities import COMPILED, SPARSE
-from optreg.conformance.check import check
 from optreg.conformance.checks.sparse import check_a_sparse_step_can_be_made
 from optreg.conformance.checks.structure import check_a_first_step_can_be_made
+from optreg.conformance.definition import check
 from optreg.conformance.demands import demand_close, demand_equal
 from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.subject import Subject

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from optreg.conformance.check import check
 from optreg.conformance.checks.structure import check_a_first_step_can_be_made
+from optreg.conformance.definition import check
 from optreg.conformance.demands import demand, demand_equal
 from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.subject import Subject

@@ -7,8 +7,8 @@ from typing import Any
 
 from optreg.cards import Interval
 from optreg.conformance.capabilities import RANGES
-from optreg.conformance.check import CheckFailure, Skipped, check
 from optreg.conformance.checks.structure import check_a_first_step_can_be_made, check_the_card_fits_the_constructor
+from optreg.conformance.definition import CheckFailure, Skipped, check
 from optreg.conformance.demands import demand, demand_close, demand_refusal
 from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.subject import Subject

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from optreg.conformance.check import check
 from optreg.conformance.checks.structure import check_a_first_step_can_be_made
+from optreg.conformance.definition import check
 from optreg.conformance.demands import demand, demand_finite
 from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.subject import Subject

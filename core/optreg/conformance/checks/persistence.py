@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from optreg.conformance.check import CheckFailure, check
 from optreg.conformance.checks.structure import check_a_first_step_can_be_made
+from optreg.conformance.definition import CheckFailure, check
 from optreg.conformance.demands import demand, demand_equal, demand_refusal, demand_same
 from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.subject import Subject

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from optreg.cards import Slot
-from optreg.conformance.check import check
 from optreg.conformance.checks.structure import check_a_first_step_can_be_made, check_the_card_fits_the_constructor
+from optreg.conformance.definition import check
 from optreg.conformance.demands import demand, demand_equal, demand_moved, demand_same
 from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.subject import Subject

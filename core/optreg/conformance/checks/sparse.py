@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from optreg.conformance.capabilities import NOT_SPARSE, SPARSE, SPARSE_EXACT, SPARSE_LAZY, SPARSE_ROWS_ONLY
-from optreg.conformance.check import check
 from optreg.conformance.checks.structure import check_a_first_step_can_be_made
+from optreg.conformance.definition import check
 from optreg.conformance.demands import demand_close, demand_moved, demand_refusal, demand_same
 from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.subject import Subject

@@ -6,8 +6,10 @@ import inspect
 
 from optreg.cards import SPARSE_MEANING, Interval, OptimizerCard
 from optreg.cards.reader import describe_class, read_card
-from optreg.conformance.check import Skipped, check
+from optreg.conformance.capabilities import EXPECTING
+from optreg.conformance.definition import Skipped, check
 from optreg.conformance.demands import demand, demand_equal, demand_refusal
+from optreg.conformance.expectations import problems_of_entries
 from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.subject import Subject
 from optreg.conformance.training import Training
@@ -104,6 +106,23 @@ def _facts(card: OptimizerCard) -> dict[str, object]:
         "the summary": card.summary,
         "the hyperparameters": [(item.name, item.required, item.range) for item in card.hyperparameters],
     }
+
+
+@check(
+    "The card's expected_failures are out of date. Each entry needs a check that exists and applies, a reason and a "
+    "version until which it holds; one that has expired is to be repaired, not prolonged.",
+    requires=(check_a_card_is_declared,),
+    capability=EXPECTING,
+    every_variant=False,
+)
+def check_expected_failures_are_in_order(subject: Subject) -> None:
+    """Every entry names a check that applies, says why, and has not expired."""
+    from optreg.conformance.catalogue import all_checks, contributed_by  # noqa: PLC0415 - it holds this module
+
+    checks = [*all_checks(), *contributed_by(subject.origin[0]).checks]
+    applicable = {check.id for check in checks if check.capability.holds(subject.declared)}
+    problems = problems_of_entries(subject, {check.id for check in checks}, applicable)
+    demand(not problems, "card.expected_failures", expected="entries that hold", received="; ".join(problems))
 
 
 @check(

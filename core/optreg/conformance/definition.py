@@ -65,6 +65,7 @@ class Check:
         severity: ``"must"`` fails the optimizer, ``"should"`` warns.
         since: Plugin API version that introduced the demand; plugins written for an older one are only warned.
         every_variant: Whether it runs for each setting of the hyperparameters that switch slots or branches on.
+        distribution: Whose it is, for a check that a plugin contributes; empty for those of optreg.
     """
 
     function: CheckFunction
@@ -75,11 +76,13 @@ class Check:
     severity: Severity = "must"
     since: int = 1
     every_variant: bool = True
+    distribution: str = ""
 
     @property
     def id(self) -> str:
-        """The name of the function, by which the check is selected and reported."""
-        return self.function.__name__
+        """The name of the function, for a plugin's after ``distribution/``: what selects the check and is reported."""
+        name = self.function.__name__
+        return f"{self.distribution}/{name}" if self.distribution else name
 
     @property
     def sentence(self) -> str:
@@ -89,7 +92,8 @@ class Check:
     @property
     def title(self) -> str:
         """The identity without its prefix, for the names of tests."""
-        return self.id.removeprefix(_PREFIX)
+        title = self.function.__name__.removeprefix(_PREFIX)
+        return f"{self.distribution}/{title}" if self.distribution else title
 
     def enforced_for(self, card: Card) -> bool:
         """Whether a failure counts as one, rather than as a warning."""
