@@ -149,7 +149,10 @@ def test_the_hdf5_format_of_keras_2_continues_exactly(problem, tmp_path):
     model.compile(optimizer=momentum(), loss=keras.losses.MeanSquaredError(), run_eagerly=True)
     problem.fit(model)
     model.save(tmp_path / "m.h5")
-    assert problem.fit(keras.saving.load_model(tmp_path / "m.h5")) == problem.fit(model)
+    loaded = keras.saving.load_model(tmp_path / "m.h5")
+    # The format forgets it, and a graph may fuse operations that round differently when they are apart.
+    loaded.run_eagerly = True
+    assert problem.fit(loaded) == problem.fit(model)
 
 
 def test_state_of_another_optimizer_is_refused_with_lists_and_a_way_out(problem, tmp_path):

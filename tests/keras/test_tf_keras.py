@@ -125,6 +125,7 @@ def test_the_saved_model_format_keeps_configuration_but_no_slots_as_for_every_op
     model.save(tmp_path / "m", save_traces=save_traces)
     loaded = tf_keras.models.load_model(tmp_path / "m")
     assert loaded.optimizer.wrapped.get_config() == model.optimizer.wrapped.get_config()
+    model.run_eagerly = False  # as what is loaded: a graph may fuse operations that round differently when apart
     np.testing.assert_allclose(loaded.predict(problem.x, verbose=0), model.predict(problem.x, verbose=0), rtol=1e-6)
     assert loaded.optimizer.weights == []
     assert len(problem.fit(loaded, epochs=1)) == 1
