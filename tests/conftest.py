@@ -8,6 +8,8 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ["OPTREG_CONFIG"] = ""  # no settings of whoever runs the tests
+os.environ["OPTREG_CACHE"] = "off"  # and nothing left in their home
 
 import numpy as np
 import tensorflow as tf

@@ -90,8 +90,8 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """An empty folder at the head of ``sys.path``; what a test imports from it is forgotten afterwards."""
-    for variable in ("OPTREG_DISABLE_PLUGINS", "OPTREG_PLUGINS", "OPTREG_PINS"):
-        monkeypatch.delenv(variable, raising=False)
+    for variable in ("DISABLE_PLUGINS", "PLUGINS", "PINS", "STRICT", "REQUIRE_PLUGINS"):
+        monkeypatch.delenv(f"OPTREG_{variable}", raising=False)
     built = Site(tmp_path / "site")
     (built.folder / "contract_stand_in.py").write_text(CONTRACT_STAND_IN)
     monkeypatch.syspath_prepend(str(built.folder))

@@ -31,7 +31,7 @@ CORE_ORDER = (
 
 TENSORFLOW_ROOMS = ("optimizer", "keras", "conformance", "bench")
 KERASES = ("keras", "tf_keras")
-CORE_MAY = {"numpy", "pluggy", "optreg"}
+CORE_MAY = {"numpy", "packaging", "pluggy", "optreg"}  # packaging comes with TensorFlow
 CLI_MAY = {"optreg", "optreg_cli", "typer", "rich"}
 PLUGINS_MAY = {"optreg", "tensorflow", "numpy"}
 EXTRAS = {"conformance": {"pytest"}, "bench": {"sklearn", "scipy"}}

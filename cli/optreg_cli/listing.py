@@ -57,7 +57,7 @@ def list_entries(  # noqa: PLR0913 - one argument for each option of the command
 
 
 def _row(registry: Registry, entry: Entry) -> tuple[str, ...]:
-    about = entry.card.summary
+    about = entry.digest.summary
     if entry.reason:
         about = f"{entry.reason}. Next: {entry.next_step}" if entry.next_step else entry.reason
     return registry.display_name(entry), entry.state.value, entry.origin, about
@@ -75,6 +75,6 @@ def _record(registry: Registry, entry: Entry) -> dict[str, Any]:
         "version": entry.version,
         "target": entry.target,
         "aliases": entry.aliases,
-        "summary": entry.card.summary,
-        "capabilities": sorted(entry.declared.capabilities) if entry.card.declared else [],
+        "summary": entry.digest.summary,
+        "capabilities": entry.digest.capabilities,
     }

@@ -32,7 +32,7 @@ def plugins_with_commands() -> list[str]:
 
     registry = default_registry()
     try:
-        entries = [e for e in registry.entries(kind="plugin") if not e.reading.hooks or _HOOK in e.reading.hooks]
+        entries = [e for e in registry.entries(kind="plugin") if not e.digest.hooks or _HOOK in e.digest.hooks]
     except OptregError:  # a setting that cannot be read is reported by the commands that need it
         return []
     return sorted(registry.display_name(entry) for entry in entries)
@@ -55,7 +55,7 @@ class _PluginGroup(TyperGroup):
     def __init__(self, entry: Entry, name: str) -> None:
         from rich.markup import escape
 
-        about = f"{entry.state.value}: {entry.reason}" if entry.reason else entry.card.summary
+        about = f"{entry.state.value}: {entry.reason}" if entry.reason else entry.digest.summary
         text = rendering.one_line(f"{about or 'Commands'} (from {entry.origin})")
         super().__init__(name=name, help=escape(text), rich_help_panel="Plugins", no_args_is_help=True)
         self._entry = entry
@@ -78,7 +78,7 @@ class _PluginGroup(TyperGroup):
         contributions = default_registry().contributions
         found = contributions.of(_HOOK, only=self._entry, objection=_objection)
         failures = [item for item in contributions.failures if item.plugin == self._entry.name]
-        if not self._entry.state.usable or (failures and not found):
+        if not self._entry.usable or (failures and not found):
             reason = str(failures[0]) if failures else f"{self._entry.qualified_name} is {self._entry.state.value}"
             raise UnusableOptimizer(f"{reason}. {self._entry.reason}".rstrip(". "))
         group = typer.Typer(callback=lambda: None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from optreg import errors
 from optreg.errors import (
     AmbiguousOptimizer,
+    DeprecatedName,
     HyperparameterTypeError,
     IncompleteOptimizer,
     InvalidConfig,
@@ -25,6 +26,7 @@ from optreg.errors import (
     NameTaken,
     NotAnOptimizer,
     OptregError,
+    PolicyViolation,
     UnknownHyperparameter,
     UnknownOptimizer,
     UnknownSlot,
@@ -35,7 +37,7 @@ from optreg.keras.arrival import await_libraries
 
 if TYPE_CHECKING:
     from optreg import bench, conformance, keras, legacy, optimizer
-    from optreg.cards import Card, ExpectedFailure, Paper, Slot
+    from optreg.cards import Card, Deprecated, ExpectedFailure, Paper, Slot
     from optreg.hookspecs import hookimpl
     from optreg.optimizer.contract import Optimizer
     from optreg.optimizer.loss_scaling.loss_scale import LossScaleOptimizer
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AmbiguousOptimizer",
     "Card",
+    "Deprecated",
+    "DeprecatedName",
     "ExpectedFailure",
     "HyperparameterTypeError",
     "IncompleteOptimizer",
@@ -65,6 +69,7 @@ __all__ = [
     "Optimizer",
     "OptregError",
     "Paper",
+    "PolicyViolation",
     "Slot",
     "UnknownHyperparameter",
     "UnknownOptimizer",
@@ -90,7 +95,7 @@ __all__ = [
 
 # Imported when first asked for: the first two bring dataclasses and pluggy, the last TensorFlow.
 _HOMES = {
-    **dict.fromkeys(("Card", "ExpectedFailure", "Paper", "Slot"), "optreg.cards"),
+    **dict.fromkeys(("Card", "Deprecated", "ExpectedFailure", "Paper", "Slot"), "optreg.cards"),
     "hookimpl": "optreg.hookspecs",
     **dict.fromkeys(
         ("get_optimizer", "list_optimizers", "optimizer_info", "refresh", "register", "unregister"),

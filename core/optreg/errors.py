@@ -30,6 +30,14 @@ class UnusableOptimizer(OptregError, RuntimeError):
     """The name is known, but its plugin is broken, disabled, incompatible or incomplete."""
 
 
+class PolicyViolation(OptregError, RuntimeError):
+    """What is installed does not meet the user's demands: strict mode, or required plugins."""
+
+
+class DeprecatedName(FutureWarning):
+    """An old name was used; the message says what replaces it and when it goes."""
+
+
 class NameTaken(OptregError, ValueError):
     """The name that should be registered belongs to something else."""
 

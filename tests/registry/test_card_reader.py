@@ -171,7 +171,7 @@ def test_a_circle_of_imports_ends(site):
         ("class Y: ...", "module 'broken' defines no 'X'"),
         (
             "class X:\n    card = Card(xla=bool(1))",
-            "line 2: 'bool(1)' is a call; only Card, ExpectedFailure, Paper, Slot may be called",
+            "line 2: 'bool(1)' is a call; only Card, Deprecated, ExpectedFailure, Paper, Slot may be called",
         ),
         ("class X:\n    card = Card(aliases=NAMES)", "line 2: 'NAMES' is not a literal"),
         ("class X:\n    card = Card(limits=(f'{x}',))", "is not a literal"),

@@ -13,6 +13,7 @@ from optreg.registry import Registry
 ANIMALS = {
     "raises": ("raise OSError('disk on fire')\nclass X: ...", "broken", "OSError: disk on fire"),
     "exits": ("raise SystemExit(7)\nclass X: ...", "broken", "SystemExit: 7"),
+    "interrupts": ("def f():\n    raise KeyboardInterrupt('me')\nf()\nclass X: ...", "broken", "KeyboardInterrupt: me"),
     "syntax": ("class X(:\n", "broken", "syntax error in syntax_module.py, line 1"),
     "absent": (None, "broken", "there is no package 'absent_module'"),
     "wrong_type": ("def X(): ...", "broken", "wrong_type_module:X is not a class but an object of type function"),
@@ -88,7 +89,8 @@ def test_a_missing_package_is_told_with_the_pip_command(zoo):
 
 
 def test_interrupting_an_import_is_left_to_the_user(site):
-    site.install("slow", {"slow_module.py": "raise KeyboardInterrupt\nclass X: ..."}, slow="slow_module:X")
+    ctrl_c = "import signal\nsignal.raise_signal(signal.SIGINT)\nclass X: ..."
+    site.install("slow", {"slow_module.py": ctrl_c}, slow="slow_module:X")
     with pytest.raises(KeyboardInterrupt):
         Registry().get_optimizer("slow")
 

@@ -2,8 +2,10 @@
 
 from optreg.cards.card import (
     API_VERSION,
+    OLDEST_API,
     SPARSE_MEANING,
     Card,
+    Deprecated,
     ExpectedFailure,
     HyperparameterCard,
     Interval,
@@ -15,8 +17,10 @@ from optreg.cards.card import (
 
 __all__ = [
     "API_VERSION",
+    "OLDEST_API",
     "SPARSE_MEANING",
     "Card",
+    "Deprecated",
     "ExpectedFailure",
     "HyperparameterCard",
     "Interval",

@@ -17,6 +17,9 @@ from typing import Any, Literal
 API_VERSION = 1
 """Version of the contract between optreg and its plugins; raised when old plugins would break."""
 
+OLDEST_API = 1
+"""Oldest plugin API version that still works; a plugin written for an older one is refused."""
+
 SparseMode = Literal["exact", "lazy", "decaying", "none"]
 
 SPARSE_MEANING: Mapping[str, str] = {
@@ -73,6 +76,23 @@ class ExpectedFailure:
 
 
 @dataclass(frozen=True)
+class Deprecated:
+    """A former name of an optimizer, or its own name if it shall no longer be used.
+
+    Args:
+        name: The old name. It still works, with a warning.
+        since: Version of the distribution that deprecated it.
+        removal: Version from which on the old name is refused; empty while undecided.
+        replacement: The name to use instead; empty for the name of the optimizer itself.
+    """
+
+    name: str
+    since: str = ""
+    removal: str = ""
+    replacement: str = ""
+
+
+@dataclass(frozen=True)
 class Card:
     """What an optimizer's class declares about itself. Every field is a literal, readable without import.
 
@@ -91,6 +111,9 @@ class Card:
         reference: ``"module:function"``, the rule in NumPy, for the conformance suite: ``function(value, gradient,
             state, step, **hyperparameters)`` returns the new value; ``state`` is a dictionary, steps count from 1.
         expected_failures: Conformance checks that it is known to fail.
+        tensorflow: Range of TensorFlow versions it works with, such as ``">=2.16,<3"``; empty for any.
+        requires: Packages it needs beyond those of its distribution, as pip writes them: ``("torch>=2",)``.
+        deprecated: Its old names.
     """
 
     aliases: tuple[str, ...] = ()
@@ -106,6 +129,9 @@ class Card:
     api: int = API_VERSION
     reference: str = ""
     expected_failures: tuple[ExpectedFailure, ...] = ()
+    tensorflow: str = ""
+    requires: tuple[str, ...] = ()
+    deprecated: tuple[Deprecated, ...] = ()
 
     def given(self, settings: Mapping[str, Any]) -> Card:
         """Return the card of an optimizer built with these hyperparameters: less what their flags take away."""

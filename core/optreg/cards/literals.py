@@ -5,10 +5,16 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from optreg.cards import SPARSE_MEANING, Card, ExpectedFailure, Interval, Paper, Slot
+from optreg.cards import API_VERSION, SPARSE_MEANING, Card, Deprecated, ExpectedFailure, Interval, Paper, Slot
 from optreg.errors import listing
 
-_CLASSES: dict[str, Any] = {"Card": Card, "ExpectedFailure": ExpectedFailure, "Paper": Paper, "Slot": Slot}
+_CLASSES: dict[str, Any] = {
+    "Card": Card,
+    "Deprecated": Deprecated,
+    "ExpectedFailure": ExpectedFailure,
+    "Paper": Paper,
+    "Slot": Slot,
+}
 
 
 class UnreadableCard(Exception):
@@ -38,6 +44,8 @@ def card_problem(card: Card) -> str:
         "limits": (tuple, str),
         "slots": (tuple, Slot),
         "expected_failures": (tuple, ExpectedFailure),
+        "requires": (tuple, str),
+        "deprecated": (tuple, Deprecated),
     }
     for name, (kind, item) in expected.items():
         value = getattr(card, name)
@@ -45,10 +53,16 @@ def card_problem(card: Card) -> str:
             return f"card field {name!r} must be a tuple of {item.__name__}, received {value!r}"
     if card.sparse not in SPARSE_MEANING:
         return f"card field 'sparse' must be one of {', '.join(SPARSE_MEANING)}, received {card.sparse!r}"
-    if not isinstance(card.reference, str):
-        return f"card field 'reference' must be 'module:function', received {card.reference!r}"
-    if not isinstance(card.api, int):
-        return f"card field 'api' must be an integer, received {card.api!r}"
+    texts = (
+        ("reference", str, "'module:function'"),
+        ("tensorflow", str, "a range such as '>=2.16,<3'"),
+        ("api", int, "an integer"),
+    )
+    for name, type_, wanted in texts:
+        if not isinstance(getattr(card, name), type_):
+            return f"card field {name!r} must be {wanted}, received {getattr(card, name)!r}"
+    if not all(isinstance(part, str) for old in card.deprecated for part in vars(old).values()):
+        return f"card field 'deprecated' must hold texts, received {card.deprecated!r}"
     if card.paper is not None and not isinstance(card.paper, Paper):
         return f"card field 'paper' must be Paper(...), received {card.paper!r}"
     return _ranges_problem(card.ranges)
@@ -96,6 +110,9 @@ def _build(node: ast.Call) -> Any:
     named = {keyword.arg: _evaluate(keyword.value) for keyword in node.keywords if keyword.arg}
     if len(named) != len(node.keywords):
         raise UnreadableCard(f"line {node.lineno}: '**' cannot be read without running it")
+    if name == "Card" and isinstance(named.get("api"), int) and named["api"] > API_VERSION:
+        # Fields that this optreg does not know yet must not hide the reason why they are there.
+        named = {field: value for field, value in named.items() if hasattr(Card(), field)}
     try:
         return _CLASSES[name](*positional, **named)
     except TypeError as error:

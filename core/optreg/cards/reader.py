@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from optreg.cards import Card, HyperparameterCard, OptimizerCard
+from optreg.cards.digest import MOST_REEXPORTS
 from optreg.cards.docstrings import Docstring, parse_docstring
 from optreg.cards.literals import UnreadableCard, evaluate_card
 from optreg.cards.rule_options import RULE_OPTIONS, with_rule_options
@@ -20,7 +21,6 @@ from optreg.cards.source_files import locate
 
 LARGEST_SOURCE = 2_000_000  # bytes; a larger file is generated, and reading it would slow every listing down
 
-_MOST_REEXPORTS = 5  # `from .inner import X` steps followed; a longer chain is a cycle
 _NOT_SHOWN = ("self", "name")
 
 Definition = ast.ClassDef | ast.FunctionDef
@@ -49,7 +49,7 @@ class Reading(NamedTuple):
 def read_card(target: str, distribution: str) -> Reading:
     """Read the card of ``module:Class``, or of ``module``, from its source file. Never raises, never imports."""
     module, _, name = target.partition(":")
-    for _ in range(_MOST_REEXPORTS):
+    for _ in range(MOST_REEXPORTS):
         found = locate(module)
         if found.compiled:
             return Reading(path=found.path, note="compiled module: no source text to read the card from")
@@ -67,7 +67,15 @@ def read_card(target: str, distribution: str) -> Reading:
 
 def _read_file(path: Path, module: str, name: str) -> Reading | tuple[str, str]:
     """Return what the file says of the name, or the (module, name) that it takes it from."""
-    tree = _parse(path)
+    return read_tree(parse(path), path, module, name)
+
+
+def read_tree(tree: ast.Module, path: Path, module: str, name: str) -> Reading | tuple[str, str]:
+    """Return what a parsed file says of the name, or the (module, name) that it takes it from.
+
+    Raises:
+        UnreadableCard: The file does not define the name, or its card is no literal.
+    """
     if not name:  # the module itself, as hook objects may be
         card = _assemble(parse_docstring(ast.get_docstring(tree)), None, iter(()))
         return Reading(card=card, path=path, hooks=_hooks(tree))
@@ -102,8 +110,12 @@ def describe_class(cls: Callable[..., Any]) -> OptimizerCard:
     return _assemble(doc, card, ((item.name, *_live_default(item)) for item in named))
 
 
-def _parse(path: Path) -> ast.Module:
-    """Parse a file, whatever it holds."""
+def parse(path: Path) -> ast.Module:
+    """Parse a file, whatever it holds.
+
+    Raises:
+        UnreadableCard: It cannot be read or parsed.
+    """
     try:
         if path.stat().st_size > LARGEST_SOURCE:
             raise UnreadableCard(f"its source file is larger than {LARGEST_SOURCE // 1_000_000} MB: {path.name}")
@@ -118,24 +130,25 @@ def _parse(path: Path) -> ast.Module:
 def _definition(tree: ast.Module, name: str) -> ast.stmt | None:
     """Return the last statement at module level that binds the name; a star import may bind any."""
     found = None
-    for statement in _module_level(tree.body):
-        if name.partition(".")[0] in _bound_names(statement) or (found is None and "*" in _bound_names(statement)):
+    for statement in module_level(tree.body):
+        if name.partition(".")[0] in bound_names(statement) or (found is None and "*" in bound_names(statement)):
             found = statement
     return found
 
 
-def _module_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def module_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield statements, also those inside ``if`` and ``try`` blocks."""
     for statement in body:
         yield statement
         for part in ("body", "orelse", "finalbody"):
             if isinstance(statement, ast.If | ast.Try | ast.With):
-                yield from _module_level(getattr(statement, part, []))
+                yield from module_level(getattr(statement, part, []))
         for handler in getattr(statement, "handlers", []):
-            yield from _module_level(handler.body)
+            yield from module_level(handler.body)
 
 
-def _bound_names(statement: ast.stmt) -> set[str]:
+def bound_names(statement: ast.stmt) -> set[str]:
+    """Return the names that a statement binds; ``*`` for names that only running it could tell."""
     if isinstance(statement, ast.ClassDef | ast.FunctionDef):
         # A module's __getattr__ may serve any name.
         return {"*" if statement.name == "__getattr__" else statement.name}
@@ -176,7 +189,7 @@ def _declared(definition: ast.ClassDef) -> Card | None:
     """Return the card in the class body, or None."""
     card = None
     for statement in definition.body:
-        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and "card" in _bound_names(statement):
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and "card" in bound_names(statement):
             card = evaluate_card(statement.value)
     return card
 

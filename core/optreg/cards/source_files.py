@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
-from collections.abc import Iterable
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,36 +25,55 @@ class SourceFile(NamedTuple):
     problem: str = ""
 
 
-def locate(module: str) -> SourceFile:
-    """Return the source file of a dotted module name. Imports nothing."""
-    top, *inner = module.split(".")
+class TopLevel(NamedTuple):
+    """A package or module of one word: its own file, the folders that its submodules stand in, or a problem."""
+
+    origin: str = ""
+    places: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def find_top_level(name: str) -> TopLevel:
+    """Ask the import system for a name without dots. Imports nothing."""
     try:
-        spec = importlib.util.find_spec(top)
+        spec = importlib.util.find_spec(name)
     except (Exception, SystemExit) as error:  # foreign import finders may raise anything
-        return SourceFile(problem=f"looking for package {top!r} failed: {type(error).__name__}: {error}")
+        return TopLevel(problem=f"looking for package {name!r} failed: {type(error).__name__}: {error}")
     if spec is None:
-        return SourceFile(problem=f"there is no package {top!r}")
-    if not inner and spec.origin:
-        return _existing(Path(spec.origin), module)
-    return _inside([Path(place) for place in spec.submodule_search_locations or ()], inner, module)
+        return TopLevel(problem=f"there is no package {name!r}")
+    return TopLevel(spec.origin or "", tuple(spec.submodule_search_locations or ()))
 
 
-def _existing(origin: Path, module: str) -> SourceFile:
-    if origin.suffix == ".py" and origin.is_file():
-        return SourceFile(origin)
-    if origin.is_file():
-        return SourceFile(origin, compiled=True)
+def locate(module: str, find: Callable[[str], TopLevel] = find_top_level) -> SourceFile:
+    """Return the source file of a dotted module name. Imports nothing.
+
+    Args:
+        module: Such as ``package.module``.
+        find: Finds the first word of it; whoever locates many modules of few packages may remember what it found.
+    """
+    name, *inner = module.split(".")
+    top = find(name)
+    if top.problem:
+        return SourceFile(problem=top.problem)
+    if not inner and top.origin:
+        return _existing(top.origin, module)
+    return _inside(top.places, inner, module)
+
+
+def _existing(origin: str, module: str) -> SourceFile:
+    if os.path.isfile(origin):
+        return SourceFile(Path(origin), compiled=not origin.endswith(".py"))
     return SourceFile(compiled=True, problem=f"module {module!r} has no file ({origin})")
 
 
-def _inside(places: Iterable[Path], inner: list[str], module: str) -> SourceFile:
+def _inside(places: tuple[str, ...], inner: list[str], module: str) -> SourceFile:
     """Join the path parts as the import system would: a package wins over a module of the same name."""
     for place in places:
-        stem = place.joinpath(*inner)
-        for candidate in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")):
-            if candidate.is_file():
-                return SourceFile(candidate)
+        stem = os.sep.join((place, *inner))
+        for candidate in (f"{stem}{os.sep}__init__.py", f"{stem}.py"):
+            if os.path.isfile(candidate):
+                return SourceFile(Path(candidate))
         for suffix in (*importlib.machinery.EXTENSION_SUFFIXES, ".pyc"):
-            if (compiled := stem.with_name(stem.name + suffix)).is_file():
-                return SourceFile(compiled, compiled=True)
+            if os.path.isfile(stem + suffix):
+                return SourceFile(Path(stem + suffix), compiled=True)
     return SourceFile(problem=f"there is no module {module!r} in the installed package")

@@ -25,11 +25,25 @@ class EntryPoint(NamedTuple):
 
 
 class Distribution(NamedTuple):
-    """An installed distribution: its normalised name, its version and its entry points in the groups asked for."""
+    """An installed distribution, with its entry points in the groups asked for.
+
+    Args:
+        name: Normalised.
+        version: Empty where the metadata does not say.
+        entry_points: As written.
+        requires: What it requires, as pip writes it; left out where it has no entry points.
+        requires_python: Range of Python versions; empty for any.
+        place: The folder or archive on the path that holds its metadata.
+        others: (version, place) of further copies, which the first one hides.
+    """
 
     name: str
     version: str
     entry_points: tuple[EntryPoint, ...] = ()
+    requires: tuple[str, ...] = ()
+    requires_python: str = ""
+    place: str = ""
+    others: tuple[tuple[str, str], ...] = ()
 
 
 def normalise(name: str) -> str:
@@ -40,23 +54,42 @@ def normalise(name: str) -> str:
 def distributions(path: Sequence[str], *, group_prefix: str) -> list[Distribution]:
     """Return the distributions with entry points in groups that begin with the prefix, sorted by name.
 
-    A distribution that is on the path twice counts once, with the first one, as the import system would have it.
+    A distribution that is on the path twice counts once, with the first one, as the import system would have it; in
+    one folder, where an interrupted upgrade may leave two, the newer one counts.
     """
-    first: dict[str, Distribution] = {}
+    copies: dict[str, list[Distribution]] = {}
     for found in _every_distribution(path, group_prefix):
-        first.setdefault(found.name, found)
-    return sorted((found for found in first.values() if found.entry_points), key=lambda found: found.name)
+        copies.setdefault(found.name, []).append(found)
+    chosen = (items[0] if len(items) == 1 else _first(items) for items in copies.values())
+    return sorted((found for found in chosen if found.entry_points), key=lambda found: found.name)
 
 
-def installed_versions(path: Sequence[str], names: Iterable[str]) -> dict[str, str]:
-    """Return the version of each of the named distributions that is installed; none of their files is opened."""
-    wanted = {normalise(name) for name in names}
+def _first(copies: list[Distribution]) -> Distribution:
+    """Return the copy that counts, knowing the others."""
+    beside = [copy for copy in copies if copy.place == copies[0].place]
+    chosen = max(beside, key=lambda copy: version_key(copy.version))
+    return chosen._replace(others=tuple((copy.version, copy.place) for copy in copies if copy is not chosen))
+
+
+def version_key(version: str) -> tuple[bool, tuple[tuple[int, str], ...]]:
+    """Return a key that sorts versions: numbers by value, and a release after its candidates."""
+    parts = re.findall(r"\d+|[a-z]+", version.lower())
+    final = not any(part in ("a", "b", "rc", "dev", "alpha", "beta") for part in parts)
+    numbers = tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
+    return bool(version), (*numbers, (0, "") if final else (-2, ""))
+
+
+def installed_versions(path: Sequence[str], names: Iterable[str] | None = None) -> dict[str, str]:
+    """Return the version of each of the named distributions that is installed, or of all; no file is opened."""
+    wanted = None if names is None else {normalise(name) for name in names}
     versions: dict[str, str] = {}
-    for place in path:
+    for place in dict.fromkeys(path):
+        here: dict[str, str] = {}
         for folder in _metadata_folders(place):
             name, version = _name_and_version(folder)
-            if name in wanted:
-                versions.setdefault(name, version)
+            if wanted is None or name in wanted:
+                here[name] = max(here.get(name, ""), version, key=version_key) if name in here else version
+        versions = here | versions
     return versions
 
 
@@ -78,7 +111,7 @@ def _every_distribution(path: Sequence[str], group_prefix: str) -> Iterator[Dist
         if place and Path(place).is_file():
             yield from _archived_distributions(place, group_prefix)
         for folder in _metadata_folders(place):
-            yield _read_folder(folder, group_prefix)
+            yield _read_folder(folder, group_prefix)._replace(place=place)
 
 
 def _metadata_folders(place: str) -> list[str]:
@@ -105,13 +138,18 @@ def _read_folder(folder: str, group_prefix: str) -> Distribution:
         normalise(_header(metadata, "Name") or name),
         _header(metadata, "Version") or version,
         tuple(parse_entry_points(text, group_prefix=group_prefix)),
+        tuple(_headers(metadata, "Requires-Dist")),
+        _header(metadata, "Requires-Python"),
     )
 
 
 def _header(metadata: str, field: str) -> str:
+    return next(iter(_headers(metadata, field)), "")
+
+
+def _headers(metadata: str, field: str) -> list[str]:
     headers = metadata.partition("\n\n")[0]
-    match = re.search(rf"^{field}:[ \t]*(.*)$", headers, re.MULTILINE)
-    return match[1].strip() if match else ""
+    return [value.strip() for value in re.findall(rf"^{field}:[ \t]*(.*)$", headers, re.MULTILINE)]
 
 
 def _text(path: str) -> str:
@@ -129,4 +167,5 @@ def _archived_distributions(place: str, group_prefix: str) -> Iterator[Distribut
     for found in importlib.metadata.distributions(path=[place]):
         text = found.read_text("entry_points.txt") or ""
         name = normalise(found.metadata["Name"] or "")
-        yield Distribution(name, found.version, tuple(parse_entry_points(text, group_prefix=group_prefix)))
+        points = tuple(parse_entry_points(text, group_prefix=group_prefix))
+        yield Distribution(name, found.version, points, tuple(found.requires or ()), place=place)

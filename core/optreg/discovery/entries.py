@@ -9,10 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optreg.cards import API_VERSION, Card, OptimizerCard
+from optreg.cards import Card, OptimizerCard
+from optreg.discovery.distributions import version_key
 
 if TYPE_CHECKING:
+    from optreg.cards.digest import Digest
+    from optreg.cards.digest_store import DigestStore
     from optreg.cards.reader import Reading
+    from optreg.discovery.gates import Gates
 
 BUILT_IN = "optreg"
 """The distribution whose names no other may take."""
@@ -32,6 +36,8 @@ GROUPS = {
 """Entry-point group to the kind of thing it registers."""
 
 KINDS = tuple(GROUPS.values())
+
+_NOT_READ = "not read: the entry is not used"
 
 
 class State(str, enum.Enum):
@@ -53,14 +59,20 @@ class State(str, enum.Enum):
 
 
 class Verdict(NamedTuple):
-    """A state, with the reason for it and what the user can do about it."""
+    """A state, with the reason for it and what the user can do about it; ``refused`` makes any state unusable."""
 
     state: State = State.READY
     reason: str = ""
     next_step: str = ""
+    refused: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether the qualified name can be loaded."""
+        return self.state.usable and not self.refused
 
 
-UNDISPUTED = Verdict()
+READY = Verdict()
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,9 @@ class Entry:
         target: ``module:Class``; for a hook object ``module`` alone may do.
         verdict: What metadata alone says; ``state``, ``reason`` and ``next_step`` also know the source text.
         live: The class or object itself, for an entry registered in this process.
+        gates: What must hold before it is imported.
+        store: Keeps what its source text says.
+        replacement: For an old name: the entry that it stands for.
     """
 
     name: str
@@ -82,8 +97,11 @@ class Entry:
     distribution: str
     version: str
     target: str
-    verdict: Verdict = UNDISPUTED
+    verdict: Verdict = READY
     live: Any = field(default=None, compare=False, repr=False)
+    gates: Gates | None = field(default=None, compare=False, repr=False)
+    store: DigestStore | None = field(default=None, compare=False, repr=False)
+    replacement: Entry | None = field(default=None, compare=False, repr=False)
 
     @property
     def qualified_name(self) -> str:
@@ -101,6 +119,23 @@ class Entry:
         return f"{self.distribution} {self.version}".strip()
 
     @cached_property
+    def digest(self) -> Digest:
+        """What its state and its line in a listing need of the source text; read when first asked for."""
+        from optreg.cards.digest import Digest, digest_of  # noqa: PLC0415 - see below
+
+        if self.live is not None:
+            from optreg.cards.digesting import digest_of_card  # noqa: PLC0415 - see below
+
+            return digest_of_card(self.card)
+        if self.store is None or not self._is_read:
+            return Digest(note=_NOT_READ)
+        return digest_of(self.target, self.distribution, self.store.names_in, self.store.locate)
+
+    @property
+    def _is_read(self) -> bool:
+        return bool(self.target) and self.verdict.state is not State.DISABLED
+
+    @cached_property
     def reading(self) -> Reading:
         """What the source text says; read when first asked for."""
         # Only listings and checks need the reader; looking a name up must not pay for importing it.
@@ -109,8 +144,8 @@ class Entry:
         if self.live is not None:
             described = isinstance(self.live, type) or self.kind != PLUGIN
             return Reading(card=describe_class(self.live if described else type(self.live)))
-        if self.verdict.state is State.DISABLED or not self.target:
-            return Reading(note="not read: the entry is not used")
+        if not self._is_read:
+            return Reading(note=_NOT_READ)
         return read_card(self.target, self.distribution)
 
     @property
@@ -131,24 +166,36 @@ class Entry:
     @property
     def aliases(self) -> tuple[str, ...]:
         """Further names it answers to, folded."""
-        return tuple(fold(alias) for alias in self.declared.aliases)
+        return () if self.replacement else tuple(fold(alias) for alias in self.digest.aliases)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Words that listings filter by; empty where nothing is declared."""
+        return frozenset(self.digest.capabilities)
 
     @cached_property
     def judgement(self) -> Verdict:
         """The verdict after reading the source text."""
-        if not self.verdict.state.usable:
+        if not self.verdict.usable or self.replacement:
             return self.verdict
-        if self.reading.problem:
-            return Verdict(State.BROKEN, self.reading.problem, self.reading.next_step)
-        if self.declared.api > API_VERSION:
-            reason = f"written for plugin API {self.declared.api}; this optreg offers {API_VERSION}"
-            return Verdict(State.INCOMPATIBLE, reason, "pip install --upgrade optreg")
-        return self.verdict
+        digest = self.digest
+        if digest.problem:
+            return Verdict(State.BROKEN, digest.problem, digest.next_step)
+        gate = self.gates.verdict(digest) if self.gates else READY
+        if gate.state is not State.READY:
+            return gate
+        own = next((old for old in digest.deprecated if fold(old[0]) == self.name), None)
+        return old_name_verdict(self, *own[1:]) if own and self.verdict.state is State.READY else self.verdict
 
     @property
     def state(self) -> State:
         """Whether it can be used."""
         return self.judgement.state
+
+    @property
+    def usable(self) -> bool:
+        """Whether its qualified name can be loaded."""
+        return self.judgement.usable
 
     @property
     def reason(self) -> str:
@@ -163,6 +210,15 @@ class Entry:
     def judged(self, state: State, reason: str, next_step: str) -> Entry:
         """Return the same entry with another verdict."""
         return replace(self, verdict=Verdict(state, reason, next_step))
+
+
+def old_name_verdict(entry: Entry, since: str, removal: str, replacement: str) -> Verdict:
+    """Return the verdict on a deprecated name; once its removal version is installed it is refused."""
+    step = f"use {replacement!r}" if replacement else "choose another optimizer"
+    if removal and entry.version and version_key(entry.version) >= version_key(removal):
+        return Verdict(State.DEPRECATED, f"it was removed in {entry.distribution} {removal}", step, refused=True)
+    ends = f"; it goes in {removal}" if removal else ""
+    return Verdict(State.DEPRECATED, f"an old name{f' since {since}' if since else ''}{ends}", step)
 
 
 def fold(name: str) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from optreg.cards.digest_store import DigestStore, cache_folder
 from optreg.discovery.distributions import Distribution, EntryPoint, distributions, normalise
 from optreg.discovery.entries import BUILT_IN, GROUPS, PLUGIN, SESSION, Entry, State, fold
+from optreg.discovery.gates import Gates, Surroundings
 from optreg.discovery.policy import Policy
 
 GROUP_PREFIX = "optreg."
@@ -35,14 +37,35 @@ class Index:
     winners: dict[tuple[str, str], Entry] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
 
+    @cached_property
+    def shown(self) -> tuple[Entry, ...]:
+        """All entries and the old names that cards declare, sorted. Reads every card, once."""
+        from optreg.discovery.old_names import old_names  # noqa: PLC0415 - look-up by name does without it
+
+        return tuple(sorted((*self.entries, *old_names(self)), key=_order))
+
+    @cached_property
+    def _named(self) -> dict[tuple[str, str], list[Entry]]:
+        return _grouped(self.entries)
+
+    @cached_property
+    def _old(self) -> dict[tuple[str, str], list[Entry]]:
+        return _grouped(entry for entry in self.shown if entry.replacement)
+
     def named(self, kind: str, name: str) -> list[Entry]:
-        """Return every entry of that kind and folded name, of whatever state."""
-        return [entry for entry in self.entries if entry.kind == kind and entry.name == name]
+        """Return every entry of that kind and folded name, of whatever state; old names are left out."""
+        return self._named.get((kind, name), [])
+
+    def formerly(self, kind: str, name: str) -> list[Entry]:
+        """Return every old name of that kind that is written so. Reads every card, once."""
+        return self._old.get((kind, name), [])
 
     def of(self, kind: str, distribution: str, name: str) -> Entry | None:
         """Return the entry with that qualified name."""
         wanted = normalise(distribution)
-        return next((entry for entry in self.named(kind, name) if entry.distribution == wanted), None)
+        return next((entry for entry in self.named(kind, name) if entry.distribution == wanted), None) or next(
+            (entry for entry in self.formerly(kind, name) if entry.distribution == wanted), None
+        )
 
     def of_target(self, target: str) -> Entry | None:
         """Return the entry that names ``module:Class``; the one that answers to a short name first."""
@@ -56,16 +79,29 @@ class Index:
     def _aliases(self) -> dict[tuple[str, str], list[Entry]]:
         found: dict[tuple[str, str], list[Entry]] = defaultdict(list)
         for entry in self.entries:
-            if entry.state.usable:
+            if entry.usable:
                 for alias in entry.aliases:
                     found[entry.kind, alias].append(entry)
         return found
 
 
-def discover(path: Sequence[str] | None = None, *, policy: Policy) -> tuple[Entry, ...]:
+def discover(
+    path: Sequence[str] | None = None, *, policy: Policy, environment: Mapping[str, str] | None = None
+) -> tuple[Entry, ...]:
     """Read the metadata on the path (``sys.path`` by default) into entries; ``settle`` makes an index of them."""
-    found = distributions(sys.path if path is None else path, group_prefix=GROUP_PREFIX)
-    return tuple(entry for distribution in found for entry in _entries(distribution, policy))
+    places = sys.path if path is None else path
+    store = DigestStore(cache_folder(environment))
+    surroundings = Surroundings([*places, *sys.path])  # imports come from there, wherever the plugins were looked for
+    found = distributions(places, group_prefix=GROUP_PREFIX)
+    return tuple(
+        entry
+        for distribution in found
+        for entry in _entries(distribution, policy, store=store, gates=_gates(distribution, surroundings))
+    )
+
+
+def _gates(distribution: Distribution, surroundings: Surroundings) -> Gates | None:
+    return None if distribution.name == BUILT_IN else Gates(distribution, surroundings)
 
 
 def is_target(text: str) -> bool:
@@ -76,9 +112,7 @@ def is_target(text: str) -> bool:
 
 def settle(entries: Iterable[Entry], policy: Policy) -> Index:
     """Decide who answers to each short name, and mark the others ambiguous or shadowed."""
-    rivals: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for entry in sorted(entries, key=lambda entry: (entry.name, entry.distribution, entry.kind)):
-        rivals[entry.kind, entry.name].append(entry)
+    rivals = _grouped(sorted(entries, key=_order))
     settled: list[Entry] = []
     winners: dict[tuple[str, str], Entry] = {}
     for key, group in rivals.items():
@@ -87,8 +121,18 @@ def settle(entries: Iterable[Entry], policy: Policy) -> Index:
         if winner:
             winners[key] = winner
         settled += [_placed(entry, winner, candidates) for entry in group]
-    ordered = sorted(settled, key=lambda entry: (entry.name, entry.distribution, entry.kind))
-    return Index(tuple(ordered), winners, policy)
+    return Index(tuple(sorted(settled, key=_order)), winners, policy)
+
+
+def _order(entry: Entry) -> tuple[str, str, str]:
+    return entry.name, entry.distribution, entry.kind
+
+
+def _grouped(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]:
+    groups: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[entry.kind, entry.name].append(entry)
+    return groups
 
 
 def _candidates(group: list[Entry]) -> list[Entry]:
@@ -96,7 +140,7 @@ def _candidates(group: list[Entry]) -> list[Entry]:
     allowed = [entry for entry in group if entry.verdict.state is State.READY]
     if len(allowed) == 1 or any(entry.distribution in (BUILT_IN, SESSION) for entry in allowed):
         return allowed  # no card need be read for a name that nobody contests
-    return [entry for entry in allowed if entry.state is State.READY] or allowed
+    return [entry for entry in allowed if entry.usable] or allowed
 
 
 def _placed(entry: Entry, winner: Entry | None, candidates: list[Entry]) -> Entry:
@@ -114,14 +158,14 @@ def _placed(entry: Entry, winner: Entry | None, candidates: list[Entry]) -> Entr
     return entry.judged(State.AMBIGUOUS, f"also offered by {others}", step)
 
 
-def _entries(distribution: Distribution, policy: Policy) -> Iterator[Entry]:
+def _entries(distribution: Distribution, policy: Policy, *, store: DigestStore, gates: Gates | None) -> Iterator[Entry]:
     """Yield the entries of one distribution; a name written twice with different targets is broken."""
     verdict = policy.verdict(distribution.name)
     targets: dict[tuple[str, str], Entry] = {}
     for point in sorted(set(distribution.entry_points)):
         if point.group not in GROUPS:
             continue
-        entry = _entry(point, distribution)
+        entry = _entry(point, distribution, store=store, gates=gates)
         if verdict.state is State.DISABLED:
             entry = entry.judged(verdict.state, verdict.reason, verdict.next_step)
         key = (entry.kind, entry.name)
@@ -132,12 +176,12 @@ def _entries(distribution: Distribution, policy: Policy) -> Iterator[Entry]:
     yield from targets.values()
 
 
-def _entry(point: EntryPoint, distribution: Distribution) -> Entry:
+def _entry(point: EntryPoint, distribution: Distribution, *, store: DigestStore, gates: Gates | None) -> Entry:
     name, target = fold(point.name), point.value.partition("[")[0].strip()  # extras may follow in brackets
     kind = GROUPS[point.group]
     form = "module:Class" if kind != PLUGIN else "module or module:object"
     target = target if is_target(target) or (kind == PLUGIN and is_target(f"{target}:plugin")) else ""
-    entry = Entry(name, kind, distribution.name, distribution.version, target)
+    entry = Entry(name, kind, distribution.name, distribution.version, target, gates=gates, store=store)
     if not NAME.fullmatch(name):
         return _broken(entry, f"the registered name {point.name!r} is not of the form [a-z][a-z0-9_]*")
     if not target:

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import types
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any
 
 from optreg.discovery.entries import BUILT_IN, PLUGIN, State, Verdict
 from optreg.discovery.index import is_target
-from optreg.errors import InvalidName, UnusableOptimizer
+from optreg.errors import InvalidName, UnusableOptimizer, listing, printable
 
 _CONTRACT = "optreg.optimizer"  # the package that defines the base class; importing it here would load TensorFlow
 _OTHER_LIBRARIES = ("keras", "tf_keras", "tensorflow")
+_IMPORTING: Counter[str] = Counter()  # top-level packages, to the number of loads under way
 
 
 class LoadFailure(Exception):
-    """A target could not be loaded; ``verdict`` says why. The registry turns it into its own error."""
+    """A target could not be loaded; ``verdict`` says why. The registry turns it into its own error.
 
-    def __init__(self, verdict: Verdict) -> None:
+    ``passing`` is true where it is being imported at this moment, so that nothing is wrong with it.
+    """
+
+    def __init__(self, verdict: Verdict, *, passing: bool = False) -> None:
         super().__init__(verdict.reason)
         self.verdict = verdict
+        self.passing = passing
 
 
 def load_target(target: str, kind: str) -> Callable[..., Any]:
@@ -32,13 +40,19 @@ def load_target(target: str, kind: str) -> Callable[..., Any]:
         LoadFailure: The import, the attribute or the type check failed. ``__cause__`` is the original error.
     """
     module, _, attribute = target.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        found = attrgetter(attribute)(found) if attribute else found
-    # A plugin that calls sys.exit() while it is imported must not end the user's training.
-    except (Exception, SystemExit) as error:
-        raise LoadFailure(_verdict(error, module)) from error
-    problem = misfit(found, kind)
+    with _rolled_back(module):
+        try:
+            found: Any = importlib.import_module(module)
+            found = attrgetter(attribute)(found) if attribute else found
+            problem = misfit(found, kind)
+        # A plugin that calls sys.exit() while it is imported must not end the user's training.
+        except (Exception, SystemExit) as error:
+            passing = isinstance(error, AttributeError) and _is_being_imported(module)
+            raise LoadFailure(_verdict(error, module), passing=passing) from error
+        except KeyboardInterrupt as error:
+            if not _raised_by(error, module):
+                raise
+            raise LoadFailure(_verdict(error, module)) from error
     if problem:
         raise LoadFailure(Verdict(State.BROKEN, f"{target} {problem}", "report it to its authors"))
     loaded: Callable[..., Any] = found  # a hook object need not be callable, and no caller calls it
@@ -48,7 +62,7 @@ def load_target(target: str, kind: str) -> Callable[..., Any]:
 def misfit(found: object, kind: str) -> str:
     """Return why an object cannot be registered as that kind, as the end of a sentence; empty where it can."""
     if kind == "optimizer":
-        return not_an_optimizer(found)
+        return not_an_optimizer(found) or _not_instantiable(found)
     if kind == PLUGIN:
         return "is None" if found is None else ""
     return "" if callable(found) else f"is not callable but {_article(found)}"
@@ -112,8 +126,59 @@ def _article(found: object) -> str:
     return "None" if found is None else f"an object of type {type(found).__name__}"
 
 
+def _not_instantiable(cls: Any) -> str:
+    """Return why no instance of a class can be made, as the end of a sentence; empty where one can."""
+    lacking = getattr(cls, "__abstractmethods__", ())
+    if lacking:
+        return f"is abstract: it does not define {listing(lacking)}"
+    try:
+        inspect.signature(cls)
+    except (TypeError, ValueError) as error:
+        return f"has a constructor that cannot be inspected ({error})"
+    return ""
+
+
+@contextmanager
+def _rolled_back(module: str) -> Iterator[None]:
+    """Forget the modules that a failing import leaves half done, so that a repaired plugin starts afresh.
+
+    Where another thread imports from the same package at the same time, they stay: they may be its own.
+    """
+    top = module.partition(".")[0]
+    _IMPORTING[top] += 1
+    before = set(sys.modules)
+    try:
+        yield
+    except LoadFailure as failure:
+        if _IMPORTING[top] == 1 and not failure.passing:
+            for name in set(sys.modules) - before:
+                if name.partition(".")[0] == top:
+                    sys.modules.pop(name, None)
+        raise
+    finally:
+        _IMPORTING[top] -= 1
+
+
+def _is_being_imported(module: str) -> bool:
+    return bool(getattr(getattr(sys.modules.get(module), "__spec__", None), "_initializing", False))
+
+
+def _raised_by(error: BaseException, module: str) -> bool:
+    """Whether a ``raise`` in the plugin's own package made the error, and not the user's Ctrl-C while it ran."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    import opcode  # noqa: PLC0415 - only an interrupted import needs it
+
+    code, name = trace.tb_frame.f_code.co_code, str(trace.tb_frame.f_globals.get("__name__", ""))
+    own = name.partition(".")[0] == module.partition(".")[0]
+    return own and code[trace.tb_lasti] == opcode.opmap["RAISE_VARARGS"]
+
+
 def _verdict(error: BaseException, module: str) -> Verdict:
-    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    text = printable(f"{type(error).__name__}: {error}".rstrip(": "))
     missing = error.name.partition(".")[0] if isinstance(error, ModuleNotFoundError) and error.name else ""
     if missing and missing != module.partition(".")[0]:
         step = f"pip install {missing}, then optreg.refresh()"

@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optreg.discovery.entries import KINDS, SESSION, Entry, Verdict, fold
-from optreg.discovery.index import NAME, Index, discover, settle
+from optreg.discovery.entries import KINDS, SESSION, Entry, State, Verdict
+from optreg.discovery.index import Index, discover, settle
 from optreg.discovery.policy import Policy
-from optreg.errors import (
-    InvalidFilter,
-    InvalidName,
-    NameTaken,
-    NotAnOptimizer,
-    UnknownOptimizer,
-    listing,
-    suggestion,
-)
+from optreg.errors import InvalidFilter, InvalidName, listing, suggestion
 from optreg.registry import lookup
-from optreg.registry.loading import LoadFailure, imported, load_target, load_unregistered, misfit, target_of
+from optreg.registry.loading import LoadFailure, imported, load_target, load_unregistered, target_of
+from optreg.registry.old_name_warnings import OldNameWarnings
 from optreg.registry.selection import Selection
+from optreg.registry.session import Session, refuse_taken, session_entry
 
 if TYPE_CHECKING:
     from optreg.optimizer.contract import Optimizer
@@ -40,7 +35,7 @@ class Registry:
 
     Args:
         path: Folders to look for distributions in; ``sys.path`` at the time of the scan by default.
-        pins: Short name to the distribution that shall answer to it; wins over ``OPTREG_PINS``.
+        pins: Short name to the distribution that shall answer to it; wins over ``OPTREG_PINS`` and the settings file.
         environment: Where the plugin settings are read from; ``os.environ`` by default.
     """
 
@@ -56,10 +51,12 @@ class Registry:
         self._environment = environment
         self._lock = threading.RLock()
         self._found: tuple[Entry, ...] | None = None
-        self._session: dict[tuple[str, str], Entry] = {}
+        self._session = Session()
         self._index = Index()
         self._loaded: dict[str, Callable[..., Any]] = {}
         self._watchers: list[Callable[[Registry], None]] = []
+        self._enforced = False
+        self._warnings = OldNameWarnings()
 
     # Listing
 
@@ -69,9 +66,23 @@ class Registry:
         with self._lock:
             if self._found is None:
                 policy = Policy.from_environment(self._environment).with_pins(self._pins)
-                self._found = discover(self._path, policy=policy)
+                self._found = discover(self._path, policy=policy, environment=self._environment)
                 self._settle(policy)
             return self._index
+
+    def enforce(self) -> None:
+        """Hold the installation against strict mode and the required plugins; once for each scan.
+
+        Raises:
+            PolicyViolation: The user demands what is not there, or does not tolerate what is.
+        """
+        index = self.index
+        if not self._enforced:
+            if index.policy.strict or index.policy.required.words:
+                from optreg.discovery.demands import enforce  # noqa: PLC0415 - few users demand anything
+
+                enforce(index, [*(self._path or ()), *sys.path])
+            self._enforced = True
 
     def refresh(self) -> None:
         """Look again at what is installed, for instance after ``pip install`` in a notebook.
@@ -93,10 +104,10 @@ class Registry:
             changed(self)
 
     def entries(self, selection: Selection | None = None, *, kind: str | None = "optimizer") -> list[Entry]:
-        """Return the records of one kind, or of all with ``kind=None``, sorted by name."""
+        """Return the records of one kind, or of all with ``kind=None``, sorted by name; old names are among them."""
         if kind is not None:
             self._check_kind(kind)
-        entries = [entry for entry in self.index.entries if kind in (None, entry.kind)]
+        entries = [entry for entry in self.index.shown if kind in (None, entry.kind)]
         return entries if selection is None else selection.of(entries)
 
     def list_optimizers(
@@ -119,13 +130,19 @@ class Registry:
         Raises:
             InvalidFilter: The state or capability is a word that means nothing.
         """
+        self.enforce()
         excluded = (exclude,) if isinstance(exclude, str) else tuple(exclude)
         selection = Selection(patterns, excluded, distribution, state, capability)
         return sorted(self.display_name(entry) for entry in self.entries(selection))
 
     def display_name(self, entry: Entry) -> str:
         """Return the shortest name that leads to the entry."""
-        return entry.name if self.index.winners.get((entry.kind, entry.name)) is entry else entry.qualified_name
+        winner = self.index.winners.get((entry.kind, entry.name))
+        if entry.replacement is not None:
+            short = entry.state not in (State.AMBIGUOUS, State.SHADOWED)
+        else:  # by name, for another thread may have settled the index anew since the entry was had
+            short = winner is not None and winner.distribution == entry.distribution
+        return entry.name if short else entry.qualified_name
 
     def optimizer_info(self, name: str, *, kind: str = "optimizer") -> Entry:
         """Return the record behind a short name, qualified name or alias. Nothing is imported.
@@ -137,7 +154,13 @@ class Registry:
         self._check_kind(kind)
         if not isinstance(name, str):
             raise InvalidName(f"A name must be text such as 'adam', received {name!r}")
+        self.enforce()
         return lookup.find(self.index, kind, name)
+
+    def resolution(self, name: str, *, kind: str = "optimizer") -> lookup.Resolution:
+        """Return the look-up of a name with its steps, whatever comes of it."""
+        self._check_kind(kind)
+        return lookup.Resolution(self.index, kind, name)
 
     # Classes
 
@@ -150,6 +173,7 @@ class Registry:
             UnusableOptimizer: The entry is disabled, incompatible or broken; its own error is the ``__cause__``.
         """
         if isinstance(name, str) and ":" in name:
+            self.enforce()
             entry = self.index.of_target(name.strip())
             return self.load(entry) if entry else load_unregistered(name.strip(), kind)
         return self.load(self.optimizer_info(name, kind=kind))
@@ -168,18 +192,29 @@ class Registry:
         Raises:
             UnusableOptimizer: As for ``get_class``.
         """
+        if entry.replacement is not None:
+            if not entry.usable:
+                raise lookup.unusable(entry)
+            self._warnings.warn_of(entry)
+            return self.load(entry.replacement)
         if entry.live is not None:
             live: Callable[..., Any] = entry.live
             return live
         with self._lock:
             loaded = self._loaded.get(entry.target)
-        if loaded is not None and entry.verdict.state.usable:
+        if loaded is not None and entry.verdict.usable:
             return loaded
-        if not entry.state.usable:
+        if not entry.usable:
             raise lookup.unusable(entry)
+        if entry.state is State.DEPRECATED:
+            self._warnings.warn_of(entry)
         try:
             loaded = load_target(entry.target, entry.kind)
         except LoadFailure as failure:
+            if failure.passing:
+                raise lookup.unusable(entry.judged(*failure.verdict[:3])) from failure.__cause__
+            with self._lock:
+                self._session.forget_unfinished()
             raise lookup.unusable(self.mark(entry, failure.verdict)) from failure.__cause__
         with self._lock:
             return self._loaded.setdefault(entry.target, loaded)
@@ -254,16 +289,11 @@ class Registry:
             NameTaken: Something else has the name, and ``replace`` is false.
         """
         self._check_kind(kind)
-        folded = fold(name) if isinstance(name, str) else ""
-        if not NAME.fullmatch(folded):
-            raise InvalidName(f"A registered name has the form [a-z][a-z0-9_]*, received {name!r}")
-        problem = misfit(cls, kind)
-        if problem:
-            raise NotAnOptimizer(f"{getattr(cls, '__qualname__', repr(cls))} {problem}")
-        entry = Entry(folded, kind, SESSION, "", target_of(cls), live=cls)
+        entry = session_entry(name, cls, kind)
         with self._lock:
-            self._refuse_taken(entry, replace=replace)
-            self._session[kind, folded] = entry
+            if not replace:
+                refuse_taken(self.index, entry)
+            self._session.add(entry)
             self._settle(self._index.policy)
         self._tell_watchers()
         return cls
@@ -275,25 +305,13 @@ class Registry:
             UnknownOptimizer: Nothing was registered under the name in this process.
         """
         with self._lock:
-            if self._session.pop((kind, fold(name)), None) is None:
-                mine = [entry.name for entry in self._session.values() if entry.kind == kind]
-                hint = suggestion(fold(name), mine)
-                raise UnknownOptimizer(f"{name!r} is not registered in this session.{hint} Registered: {listing(mine)}")
+            self._session.remove(name, kind)
             if self._found is not None:
                 self._settle(self._index.policy)
 
-    def _refuse_taken(self, entry: Entry, *, replace: bool) -> None:
-        index = self.index
-        for other in (*index.named(entry.kind, entry.name), *index.aliased(entry.kind, entry.name)):
-            again = other.distribution == SESSION and other.target == entry.target
-            if other.verdict.state.usable and not again and not replace:
-                raise NameTaken(
-                    f"The name {entry.name!r} belongs to {other.qualified_name} ({other.target}). "
-                    f"Choose another name, or pass replace=True"
-                )
-
     def _settle(self, policy: Policy) -> None:
-        self._index = settle([*(self._found or ()), *self._session.values()], policy)
+        self._enforced = False
+        self._index = settle([*(self._found or ()), *self._session.entries], policy)
 
     def mark(self, entry: Entry, verdict: Verdict) -> Entry:
         """Record that an entry failed to load or to keep to its specification, and return it so marked."""
@@ -303,7 +321,7 @@ class Registry:
             kept = self.index.entries if self._found is None else self._found
             self._found = tuple(broken if (e.kind, e.qualified_name) == same else e for e in kept)
             if entry.distribution == SESSION:
-                self._session[entry.kind, entry.name] = broken
+                self._session.add(broken)
             self._loaded.pop(entry.target, None)
             self._settle(self._index.policy)
         return broken

@@ -50,7 +50,7 @@ class Selection(NamedTuple):
             and not any(_named(entry, pattern) for pattern in self.exclude)
             and (self.distribution is None or matches(entry.distribution, self.distribution))
             and (self.state is None or entry.state.value == _state(self.state))
-            and (self.capability is None or self.capability in entry.declared.capabilities)
+            and (self.capability is None or self.capability in entry.capabilities)
         )
 
     def _check_words(self, entries: list[Entry]) -> None:
@@ -58,7 +58,7 @@ class Selection(NamedTuple):
         if self.state is not None and _state(self.state) not in states:
             raise _unknown("state", self.state, states)
         if self.capability is not None and self.capability not in CAPABILITIES:
-            words = CAPABILITIES.union(*(entry.declared.capabilities for entry in entries))
+            words = CAPABILITIES.union(*(entry.capabilities for entry in entries))
             if self.capability not in words:
                 raise _unknown("capability", self.capability, words)
 

@@ -1,0 +1,167 @@
+"""Digests kept on disk, because parsing the sources of a hundred plugins takes seconds.
+
+One file for each top-level package, in the user's cache folder: a checksum, then JSON. What does not fit (another
+reader, a changed source, a damaged file) is read anew from the source text; a folder that cannot be written is passed
+over. Nothing in the files is ever executed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import sys
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from optreg.cards.digest import Digest, Names
+from optreg.cards.source_files import SourceFile, TopLevel, find_top_level, locate
+
+FOLDER = "OPTREG_CACHE"
+"""Environment variable: the folder to keep digests in; ``off`` or empty to keep none."""
+
+_READERS = ("card.py", "digest.py", "digesting.py", "docstrings.py", "literals.py", "reader.py", "rule_options.py")
+
+
+class _Kept(NamedTuple):
+    """What is kept of one source file, and the (mtime in ns, size) it had."""
+
+    stamp: tuple[int, int]
+    names: Names
+
+
+class DigestStore:
+    """The digests of one scan. Remembers where packages are, so make a new one when something was installed.
+
+    Args:
+        folder: Where to keep digests; None to keep none.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self._folder = folder
+        self._tops: dict[str, TopLevel] = {}
+        self._shelves: dict[str, dict[str, _Kept]] = {}
+        self._changed: set[str] = set()
+
+    def locate(self, module: str) -> SourceFile:
+        """Return the source file of a module; each top-level name is looked for once."""
+        return locate(module, self._find)
+
+    def names_in(self, source: SourceFile, module: str) -> Names:
+        """Return the digest of every name that a source file defines, from disk where the file is unchanged."""
+        path = str(source.path)
+        shelf = self._shelf(module.partition(".")[0])
+        kept = shelf.get(path)
+        stamp = _stamp(path)
+        if kept is None or kept.stamp != stamp:
+            from optreg.cards.digesting import digest_file  # noqa: PLC0415 - parsing is what this spares
+
+            kept = shelf[path] = _Kept(stamp, digest_file(Path(path), module))
+            self._note_change(module.partition(".")[0])
+        return kept.names
+
+    def save(self) -> None:
+        """Write what is new. Safe beside other processes that do the same: the last one wins, whole."""
+        while self._changed:
+            top = self._changed.pop()
+            kept = {path: item for path, item in self._shelves[top].items() if os.path.exists(path)}
+            content = {path: [item.stamp, dict(item.names)] for path, item in kept.items()}
+            _write(self._file(top), {"reader": fingerprint(), "files": content})
+
+    def _find(self, top: str) -> TopLevel:
+        if top not in self._tops:
+            self._tops[top] = find_top_level(top)
+        return self._tops[top]
+
+    def _shelf(self, top: str) -> dict[str, _Kept]:
+        if top not in self._shelves:
+            self._shelves[top] = {} if self._folder is None else _read(self._file(top))
+        return self._shelves[top]
+
+    def _note_change(self, top: str) -> None:
+        if self._folder is not None:
+            if not self._changed:
+                atexit.register(self.save)
+            self._changed.add(top)
+
+    def _file(self, top: str) -> str:
+        # The place is part of the name: environments side by side do not overwrite each other's.
+        found = self._find(top)
+        key = zlib.crc32(repr((found.origin, found.places, sys.version_info[:2])).encode("utf-8", "surrogatepass"))
+        return os.path.join(self._folder or "", f"{top[:60]}-{key:08x}.json")
+
+
+def cache_folder(environment: Mapping[str, str] | None = None) -> str | None:
+    """Return the folder to keep digests in: ``OPTREG_CACHE``, else the platform's place for caches; None for off."""
+    values = os.environ if environment is None else environment
+    if FOLDER in values:
+        chosen = values[FOLDER].strip()
+        return None if chosen.lower() in ("", "0", "off", "no") else chosen
+    home = os.path.expanduser("~")
+    if home == "~":
+        return None
+    if sys.platform == "win32":
+        base = values.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")
+    else:
+        base = values.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    return os.path.join(base, "optreg", "cards")
+
+
+@functools.cache
+def fingerprint() -> str:
+    """Return what identifies this reader: a digest made by another one is not believed."""
+    here = os.path.dirname(__file__)
+    return repr([_stamp(os.path.join(here, name)) for name in _READERS])
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_size)
+
+
+def _read(path: str) -> dict[str, _Kept]:
+    try:
+        with open(path, "rb") as file:
+            checksum, _, text = file.read().partition(b"\n")
+        if int(checksum, 16) != zlib.crc32(text):
+            return {}
+        content = json.loads(text)
+        if content["reader"] != fingerprint():
+            return {}
+        return {
+            source: _Kept((stamp[0], stamp[1]), {name: Digest(*map(_frozen, fields)) for name, fields in names.items()})
+            for source, (stamp, names) in content["files"].items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError):
+        return {}
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _write(path: str, content: Mapping[str, Any]) -> None:
+    text = json.dumps(content, separators=(",", ":")).encode()
+    folder = os.path.dirname(path)
+    import tempfile  # noqa: PLC0415 - listings that write nothing do without it
+
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder)
+        try:
+            with open(handle, "wb") as file:
+                file.write(b"%08x\n" % zlib.crc32(text) + text)
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+            raise
+    except OSError:  # a read-only home or a full disk: the next listing takes its time again
+        return

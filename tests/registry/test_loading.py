@@ -1,0 +1,186 @@
+"""Each step of loading is guarded and taken back when it fails; plugins may look up others while they are imported."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+from tests.fake_site import LION
+
+import optreg
+from optreg.discovery.entries import State
+from optreg.registry import Registry, default_registry
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            "import abc\nclass X(Optimizer, abc.ABC):\n    @abc.abstractmethod\n    def step(self): ...\n",
+            "lion:X is abstract: it does not define step",
+        ),
+        ("class X(Optimizer):\n    __signature__ = 3\n", "lion:X has a constructor that cannot be inspected"),
+        ("X = None\n", "lion:X is not a class but None"),
+        ("X = Optimizer('x')\n", "lion:X is not a class but an object of type Optimizer"),
+        ("def __getattr__(name):\n    raise RuntimeError('no ' + name)\n", "RuntimeError: no X"),
+    ],
+)
+def test_what_is_no_working_class_is_broken(site, source, reason):
+    site.install("pack", {"lion.py": f"from contract_stand_in import Optimizer\n{source}"}, x="lion:X")
+    registry = Registry()
+    with pytest.raises(optreg.UnusableOptimizer) as caught:
+        registry.get_optimizer("x")
+    assert reason in str(caught.value)
+    assert registry.optimizer_info("x").state is State.BROKEN
+
+
+def test_a_failed_import_leaves_no_half_done_modules_behind(site):
+    modules = {
+        "half/__init__.py": "",
+        "half/part.py": "",
+        "half/main.py": "import half.part\nimport wave\nraise OSError",
+    }
+    site.install("pack", {**modules, "half/lion.py": LION}, x="half.main:X", lion="half.lion:Lion")
+    registry = Registry()
+    with pytest.raises(optreg.UnusableOptimizer):
+        registry.get_optimizer("x")
+    assert [name for name in sys.modules if name.startswith("half")] == []
+    assert type(registry.get_optimizer("lion")).__name__ == "Lion"
+    with pytest.raises(optreg.UnusableOptimizer):
+        registry.get_class("half.main:X")
+    assert {"half", "half.lion"} <= set(sys.modules)  # what worked before stays
+
+
+def test_what_a_plugin_registered_before_it_failed_is_taken_back(site):
+    source = (
+        "import optreg\nclass Cub(Optimizer): ...\noptreg.register('failed_cub', Cub)\n"
+        "raise OSError('late')\nclass X: ...\n"
+    )
+    site.install("pack", {"cub_module.py": f"from contract_stand_in import Optimizer\n{source}"}, x="cub_module:X")
+    registry = default_registry()
+    registry.refresh()
+    try:
+        with pytest.raises(optreg.UnusableOptimizer, match="late"):
+            optreg.get_optimizer("x")
+        with pytest.raises(optreg.UnknownOptimizer):
+            optreg.get_optimizer("failed_cub")
+        registry.register("other", registry.get_class("contract_stand_in:Optimizer"))
+    finally:
+        registry.unregister("other")
+        site.folder.rename(site.folder.with_name("gone"))
+        registry.refresh()
+
+
+def test_a_plugin_may_ask_for_another_while_it_is_imported(site):
+    site.install_lion("inner", module="inner_module", name="inner_lion")
+    outer = "import optreg\nfriend = optreg.get_optimizer('inner_lion')\n" + LION
+    site.install("outer", {"outer_module.py": outer}, outer_lion="outer_module:Lion")
+    default_registry().refresh()
+    try:
+        assert type(optreg.get_optimizer("outer_lion")).__name__ == "Lion"
+        assert type(sys.modules["outer_module"].friend).__module__ == "inner_module"
+    finally:
+        site.folder.rename(site.folder.with_name("gone"))
+        default_registry().refresh()
+
+
+def test_a_plugin_that_asks_for_itself_gets_an_error_and_still_works(site):
+    source = (
+        "import optreg\ntry:\n    optreg.get_optimizer('narcissus')\nexcept optreg.UnusableOptimizer as error:\n"
+        f"    met = str(error)\n{LION}"
+    )
+    site.install("mirror", {"mirror_module.py": source}, narcissus="mirror_module:Lion")
+    default_registry().refresh()
+    try:
+        assert type(optreg.get_optimizer("narcissus")).__name__ == "Lion"
+        assert "Lion" in sys.modules["mirror_module"].met
+        assert optreg.optimizer_info("narcissus").state is State.READY
+    finally:
+        site.folder.rename(site.folder.with_name("gone"))
+        default_registry().refresh()
+
+
+def in_threads(count, work):
+    """Run work in several threads at once, and return what each returned or raised."""
+    barrier, results = threading.Barrier(count), []
+
+    def run(number):
+        barrier.wait()
+        try:
+            results.append(work(number))
+        except Exception as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(results) == count
+    return results
+
+
+def test_many_threads_import_many_optimizers_of_one_slow_package(site):
+    modules = {f"herd/lion_{n}.py": f"import time\ntime.sleep(0.02)\n{LION}" for n in range(6)}
+    targets = {f"lion_{n}": f"herd.lion_{n}:Lion" for n in range(6)}
+    broken = {"herd/bad.py": "import time\ntime.sleep(0.01)\nraise OSError('bad')\nclass X: ..."}
+    site.install("herd", {"herd/__init__.py": "", **modules, **broken}, **targets, bad="herd.bad:X")
+    registry = Registry()
+    names = [*targets, "bad"] * 3
+    results = in_threads(len(names), lambda number: registry.get_class(names[number]))
+    classes = {found for found in results if isinstance(found, type)}
+    errors = [found for found in results if not isinstance(found, type)]
+    assert len(classes) == 6
+    assert [type(error) for error in errors] == [optreg.UnusableOptimizer] * 3
+    assert all(registry.get_class(name) in classes for name in targets)
+    assert registry.optimizer_info("bad").state is State.BROKEN
+
+
+def test_threads_may_register_refresh_list_and_look_up_at_once(site):
+    site.install_lion("pack", module="lion_module")
+    registry = Registry([str(site.folder)])
+    lion = registry.get_class("lion")
+
+    def work(number):
+        for _ in range(8):
+            name = f"cub_{number}"
+            registry.register(name, lion)
+            assert registry.get_class(name) is lion
+            registry.refresh()
+            assert {"lion", name} <= set(registry.list_optimizers())
+            registry.unregister(name)
+        return "fine"
+
+    assert in_threads(6, work) == ["fine"] * 6
+    assert not [name for name in registry.list_optimizers() if name.startswith("cub")]
+
+
+def test_a_plugin_installed_in_the_process_is_there_after_refresh(site):
+    registry = Registry()
+    assert "lion" not in registry.list_optimizers()
+    site.install_lion("late", module="late_module")
+    assert "lion" not in registry.list_optimizers()
+    registry.refresh()
+    assert type(registry.get_optimizer("lion")).__module__ == "late_module"
+
+
+def test_an_editable_and_a_wheel_of_one_distribution_are_one(site, tmp_path):
+    site.install_lion("lion-pack", module="lion_module", version="1.0")
+    checkout = tmp_path / "checkout"
+    (checkout / "lion_pack.egg-info").mkdir(parents=True)
+    (checkout / "lion_pack.egg-info" / "PKG-INFO").write_text("Name: Lion.Pack\nVersion: 2.0.dev1\n")
+    (checkout / "lion_pack.egg-info" / "entry_points.txt").write_text("[optreg.optimizers]\nlion = lion_module:Lion\n")
+    for order, version in (([site.folder, checkout], "1.0"), ([checkout, site.folder], "2.0.dev1")):
+        [entry] = Registry([str(folder) for folder in order]).entries()
+        assert (entry.name, entry.version, entry.state) == ("lion", version, State.READY)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "newer"), [("1.9", "1.10", "1.10"), ("2.0rc1", "2.0", "2.0"), ("2.0", "2.0.1", "2.0.1")]
+)
+def test_of_two_copies_in_one_folder_the_newer_counts(site, one, other, newer):
+    site.install_lion("lion-pack", module="lion_module", version=one)
+    site.install_lion("lion-pack", module="lion_module", version=other)
+    [entry] = Registry([str(site.folder)]).entries()
+    assert entry.version == newer
