@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 CORE_ORDER = (
     "errors",
+    "isolation",
     "cards",
     "hookspecs",
     "discovery",
