@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from optreg_cli import exit_codes
-from optreg_cli.bench import bench
+from optreg_cli.bench.running import bench
 from optreg_cli.info import info
 from optreg_cli.listing import list_entries
 from optreg_cli.startup import TextCommand, take_text_unconverted

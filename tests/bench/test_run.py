@@ -172,7 +172,7 @@ def test_modes_and_executions_limit_what_is_measured(quick: Options) -> None:
 
 def test_a_sparse_layout_gets_sparse_gradients_with_repeated_rows(quick: Options) -> None:
     from optreg.bench import Layout
-    from optreg.bench.speed import make_gradients
+    from optreg.bench.speed.stand import make_gradients
 
     table = Layout("table", ((50, 4),), gradient_rows=8)
     (gradient,) = make_gradients(table)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import optreg
 from optreg.bench import LAYOUTS, LIBRARIES, Effort, Layout, Options
-from optreg_cli import bench as command
+from optreg_cli.bench import running as command
 from optreg_cli.main import app
 
 Run = Callable[..., Any]

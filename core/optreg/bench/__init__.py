@@ -10,15 +10,15 @@ Nothing here prints. From Python::
         print(row.optimizer, row.accuracy.median)
 """
 
-from optreg.bench.layouts import DEFAULT_LAYOUTS, LAYOUTS, Layout
 from optreg.bench.peers import LIBRARIES
 from optreg.bench.progress import Progress
 from optreg.bench.results import SCHEMA, Results, State
 from optreg.bench.run import EXECUTIONS, MODES, Options, run
+from optreg.bench.speed.layouts import DEFAULT_LAYOUTS, LAYOUTS, Layout
+from optreg.bench.speed.timing import Effort
 from optreg.bench.statistics import Interval, Spread
 from optreg.bench.summary import SpeedRow, TrainingRow, document, speed_rows, training_rows
 from optreg.bench.tasks import TARGET_ACCURACY
-from optreg.bench.timing import Effort
 
 __all__ = [
     "DEFAULT_LAYOUTS",

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from optreg.bench.contenders import Contender, contenders, libraries_named
-from optreg.bench.forecast import Forecast
-from optreg.bench.hook_cost import hook_contenders
-from optreg.bench.layouts import DEFAULT_LAYOUTS, Layout, find_layout
 from optreg.bench.machine import (
     Device,
     absent_kinds,
@@ -18,14 +15,17 @@ from optreg.bench.machine import (
     select_devices,
     stolen_seconds,
 )
-from optreg.bench.plan import TRAINING_SHARE, Group, admit, slice_of, turn_away
 from optreg.bench.progress import Clock, Observer
 from optreg.bench.results import Results, SpeedEntry, State, TrainingRun
 from optreg.bench.results import Subject as Provenance
 from optreg.bench.selection import select
-from optreg.bench.speed import Idle, Stand, make_gradients, measure_group
+from optreg.bench.speed.forecast import Forecast
+from optreg.bench.speed.hook_cost import hook_contenders
+from optreg.bench.speed.layouts import DEFAULT_LAYOUTS, Layout, find_layout
+from optreg.bench.speed.plan import TRAINING_SHARE, Group, admit, slice_of, turn_away
+from optreg.bench.speed.stand import Idle, Stand, make_gradients, measure_group
+from optreg.bench.speed.timing import Effort, Sampler
 from optreg.bench.tasks import digits, require_bench_extra
-from optreg.bench.timing import Effort, Sampler
 from optreg.bench.training import train
 from optreg.errors import InvalidFilter, listing, suggestion
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from optreg.bench.layouts import DEFAULT_LAYOUTS, LAYOUTS, UnknownLayout, find_layout
+from optreg.bench.speed.layouts import DEFAULT_LAYOUTS, LAYOUTS, UnknownLayout, find_layout
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 import optreg
-from optreg.bench.declared import compare_state
+from optreg.bench.memory.declared import compare_state
 from optreg.bench.subjects import Keras3, LegacyContract, bytes_by_slot
 
 VALUES = [np.ones((3, 4), np.float32), np.ones(5, np.float32)]

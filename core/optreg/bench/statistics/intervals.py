@@ -1,4 +1,4 @@
-"""The statistics of a benchmark, computed by scipy and numpy from raw samples."""
+"""Medians and ratios with their intervals, from raw samples."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from optreg.bench.forecast import Forecast
 from optreg.bench.results import SpeedEntry, State
+from optreg.bench.speed.forecast import Forecast
 
 TRAINING_SHARE = 0.25
 _RESERVE = 0.9  # forecasts err; a tenth is kept back

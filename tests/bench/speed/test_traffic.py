@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from optreg.bench.layouts import Layout
-from optreg.bench.speed import floor_of
-from optreg.bench.traffic import dense_floor, sparse_floor
+from optreg.bench.speed.layouts import Layout
+from optreg.bench.speed.stand import floor_of
+from optreg.bench.speed.traffic import dense_floor, sparse_floor
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from optreg.bench.results import SpeedEntry
-from optreg.bench.timing import Contestant, Effort, Sampler
+from optreg.bench.speed.timing import Contestant, Effort, Sampler
 
 Entries = Callable[..., SpeedEntry]
 

@@ -111,7 +111,7 @@ def _measure(names: Sequence[str], options: Options) -> Results:
 def _deliver(results: Results, json: str | None) -> None:
     """Show tables unless stdout is to hold the JSON, and write the file."""
     from optreg.bench import document
-    from optreg_cli.bench_tables import show
+    from optreg_cli.bench.tables import show
 
     if json != _DASH:
         show(results)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from optreg.bench.contenders import OURS
-from optreg.bench.hook_cost import VARIANTS
 from optreg.bench.results import SpeedEntry
-from optreg.bench.timing import Effort
+from optreg.bench.speed.hook_cost import VARIANTS
+from optreg.bench.speed.timing import Effort
 
 Key = tuple[str, str]
 

@@ -4,10 +4,10 @@ import tensorflow as tf
 
 from optreg.bench import Options, run
 from optreg.bench.contenders import contenders
-from optreg.bench.hook_cost import VARIANTS, hook_contenders
-from optreg.bench.layouts import Layout
 from optreg.bench.selection import parse_choice
-from optreg.bench.timing import Effort
+from optreg.bench.speed.hook_cost import VARIANTS, hook_contenders
+from optreg.bench.speed.layouts import Layout
+from optreg.bench.speed.timing import Effort
 
 
 def test_all_ways_to_take_the_step_end_at_the_same_weights():

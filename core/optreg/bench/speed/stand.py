@@ -12,13 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from optreg.bench.contenders import Contender
-from optreg.bench.declared import compare_state
-from optreg.bench.layouts import Layout
-from optreg.bench.plan import is_compiled, is_peer
+from optreg.bench.memory.declared import compare_state
 from optreg.bench.results import SpeedEntry, State
+from optreg.bench.speed.layouts import Layout
+from optreg.bench.speed.plan import is_compiled, is_peer
+from optreg.bench.speed.timing import Contestant, Sampler
+from optreg.bench.speed.traffic import dense_floor, sparse_floor
 from optreg.bench.subjects import Subject
-from optreg.bench.timing import Contestant, Sampler
-from optreg.bench.traffic import dense_floor, sparse_floor
 
 _FLOAT_BYTES = 4
 _DISTINCT = 3 / 4  # part of a sparse gradient's rows that are distinct; the rest repeats them

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from optreg.bench.forecast import Forecast
-from optreg.bench.plan import Group, admit, slice_of, turn_away
 from optreg.bench.results import SpeedEntry
+from optreg.bench.speed.forecast import Forecast
+from optreg.bench.speed.plan import Group, admit, slice_of, turn_away
 
 Entries = Callable[..., SpeedEntry]
 

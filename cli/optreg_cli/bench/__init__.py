@@ -1,0 +1,1 @@
+"""``optreg bench``: one file a verb, and the tables."""

@@ -1,0 +1,1 @@
+"""How many bytes an optimizer keeps and moves."""

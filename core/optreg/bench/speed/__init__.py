@@ -1,0 +1,1 @@
+"""How long the update step alone takes: layouts, sampling, the limit of the machine."""
