@@ -20,6 +20,7 @@ def quick() -> Options:
     return Options(
         layouts=[TINY],
         devices=["cpu:0"],
+        tasks=["digits"],
         seeds=2,
         epochs=1,
         budget=60,

@@ -19,7 +19,14 @@ def results() -> Results:
     effort = Effort(sample_seconds=0.0005, warm_ups=1, fewest=6, most=6)
     executions = ("eager", "graph", "xla")
     options = Options(
-        [tiny], executions=executions, against=("tf_keras", "keras"), seeds=2, epochs=1, budget=60, effort=effort
+        [tiny],
+        executions=executions,
+        against=("tf_keras", "keras"),
+        tasks=("digits",),
+        seeds=2,
+        epochs=1,
+        budget=60,
+        effort=effort,
     )
     return run(["adam", "sgd[momentum=0.9]"], options, argv=["bench", "adam"])
 
@@ -84,7 +91,8 @@ def test_the_document_survives_json_and_holds_every_raw_sample(results: Results)
 def test_the_document_says_where_when_and_what(results: Results) -> None:
     plain = document(results)
     expected = {"schema", "started", "finished", "argv", "options", "machine", "subjects", "training", "speed"}
-    assert set(plain) == expected | {"notes", "interrupted", "summary"}
+    quality = {"tasks", "searches", "descents", "properties"}
+    assert set(plain) == expected | quality | {"notes", "interrupted", "summary"}
     assert {"processor", "cores", "memory_bytes", "load", "python", "versions", "devices"} <= set(plain["machine"])
     assert {"optreg", "tensorflow", "keras", "tf_keras", "numpy"} <= set(plain["machine"]["versions"])
     assert plain["interrupted"] is False
@@ -191,7 +199,10 @@ def test_a_kind_of_device_stands_for_all_of_it() -> None:
 
 
 def test_words_that_mean_nothing_are_refused_before_anything_runs(quick: Options) -> None:
-    with pytest.raises(InvalidFilter, match=r"unknown mode 'sped'; allowed: speed, training\. Did you mean 'speed'\?"):
+    with pytest.raises(
+        InvalidFilter,
+        match=r"unknown mode 'sped'; allowed: landscapes, properties, speed, training\. Did you mean 'speed'\?",
+    ):
         run(["sgd"], replace(quick, modes=("sped",)))
     with pytest.raises(UnknownDevice, match=r"sees no device 'gpu:7'; devices: cpu:0"):
         run(["sgd"], replace(quick, devices=("gpu:7",)))
@@ -200,7 +211,9 @@ def test_words_that_mean_nothing_are_refused_before_anything_runs(quick: Options
 def test_progress_says_what_is_done_and_how_much_time_is_left(quick: Options) -> None:
     seen: list[Progress] = []
     run(["sgd"], quick, observer=seen.append)
-    assert {"preparing", "training sgd (optreg), seed 1 of 2", "tiny: sgd on cpu:0"} <= {it.doing for it in seen}
+    assert {"preparing", "training sgd (optreg) on digits, seed 1 of 2", "tiny: sgd on cpu:0"} <= {
+        it.doing for it in seen
+    }
     assert all(it.elapsed + it.remaining < 61 for it in seen)
     assert seen[0].remaining > seen[-1].remaining
     assert seen[-1].remaining < 1

@@ -28,7 +28,20 @@ def optreg_bench(monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setitem(LAYOUTS, "tiny", lambda: Layout("tiny", ((3, 4),), "one small matrix"))
 
     def run(*arguments: str) -> Any:
-        quick = ("--layout", "tiny", "--seeds", "1", "--epochs", "1", "--budget", "90", "--device", "cpu:0")
+        quick = (
+            "--layout",
+            "tiny",
+            "--task",
+            "digits",
+            "--seeds",
+            "1",
+            "--epochs",
+            "1",
+            "--budget",
+            "90",
+            "--device",
+            "cpu:0",
+        )
         return CliRunner().invoke(app, ["bench", *arguments, *quick], prog_name="optreg")
 
     return run
@@ -39,7 +52,7 @@ def test_both_tables_machine_and_legend_are_shown(optreg_bench: Run) -> None:
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
     assert any(line.startswith("devices: cpu:0, ") and line.endswith("no gpu, no tpu") for line in lines)
-    assert "Training: handwritten digits, 1 epochs, 1 paired seeds" in lines
+    assert "Training: digits, 44 steps, 1 paired seeds, shortened: no verdict on the whole task" in lines
     assert "Update step: tiny on cpu:0: one small matrix" in lines
     [training] = [line for line in lines if line.startswith("sgd") and " tf_keras " in line and "/1)" in line]
     assert training.split()[-1] == "identical" or "within" in training  # many threads may add in another order
@@ -104,7 +117,7 @@ def test_an_interrupt_shows_and_writes_what_there_is_and_exits_with_130(
     file = tmp_path / "results.json"
     done = optreg_bench("sgd", "--json", str(file))
     assert done.exit_code == 130
-    assert "Training: handwritten digits" in done.stdout
+    assert "Training: digits, 44 steps" in done.stdout
     assert "  skipped: - eager harness, sgd eager optreg, - graph harness, sgd graph optreg: interrupted" in done.stdout
     assert done.stdout.rstrip().endswith("Interrupted: only what was measured until then is shown.")
     assert json.loads(file.read_text(encoding="utf-8"))["interrupted"] is True
@@ -118,7 +131,7 @@ def test_an_interrupt_shows_and_writes_what_there_is_and_exits_with_130(
         (("sgd[0.9]",), 2, "cannot read 'sgd[0.9]' as an optimizer"),
         (("sgd", "--against", "torch"), 2, "cannot measure against 'torch'; libraries: keras, tf_keras."),
         (("sgd", "--layout", "resnet-50"), 2, "Did you mean 'resnet50'?"),
-        (("sgd", "--mode", "fast"), 2, "unknown mode 'fast'; allowed: speed, training."),
+        (("sgd", "--mode", "fast"), 2, "unknown mode 'fast'; allowed: landscapes, properties, speed, training."),
         (("sgd", "--execution", "jit"), 2, "unknown execution 'jit'; allowed: eager, graph, xla."),
         (("sgd", "--device", "gpu"), 2, "TensorFlow sees no device 'gpu'"),
         (("sgd", "--seeds", "0"), 2, "--seeds"),
@@ -169,7 +182,7 @@ def hostile() -> Iterator[None]:
 def test_an_unusable_optimizer_is_a_row_with_its_reason_and_exit_code_4(optreg_bench: Run) -> None:
     done = optreg_bench("hostile", "sgd")
     assert done.exit_code == 4
-    assert "failed: hostile (optreg): RuntimeError: [red] [31mred[/red]" in done.stdout
+    assert "failed: hostile (optreg) on digits: RuntimeError: [red] [31mred[/red]" in done.stdout
     assert "\x1b" not in done.stdout
     assert any(line.startswith("sgd ") for line in done.stdout.splitlines())
 

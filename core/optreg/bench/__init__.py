@@ -7,18 +7,22 @@ Nothing here prints. From Python::
 
     results = optreg.bench.run(["adam", "sgd[momentum=0.9]"], optreg.bench.Options(budget=30))
     for row in optreg.bench.training_rows(results):
-        print(row.optimizer, row.accuracy.median)
+        print(row.task, row.optimizer, row.metric.median)
 """
 
 from optreg.bench.peers import LIBRARIES
 from optreg.bench.progress import Progress
+from optreg.bench.quality.ranking import Standing
+from optreg.bench.quality.rows import TrainingRow, ranked, training_rows
 from optreg.bench.results import SCHEMA, Results, State
 from optreg.bench.run import EXECUTIONS, MODES, Options, run
 from optreg.bench.speed.layouts import DEFAULT_LAYOUTS, LAYOUTS, Layout
 from optreg.bench.speed.timing import Effort
 from optreg.bench.statistics import Interval, Spread
-from optreg.bench.summary import SpeedRow, TrainingRow, document, speed_rows, training_rows
-from optreg.bench.tasks import TARGET_ACCURACY
+from optreg.bench.summary import SpeedRow, document, speed_rows
+from optreg.bench.tasks.catalogue import SUITES
+from optreg.bench.tasks.sources import Need
+from optreg.bench.tasks.task import Judgement, Problem, Task
 
 __all__ = [
     "DEFAULT_LAYOUTS",
@@ -27,18 +31,24 @@ __all__ = [
     "LIBRARIES",
     "MODES",
     "SCHEMA",
-    "TARGET_ACCURACY",
+    "SUITES",
     "Effort",
     "Interval",
+    "Judgement",
     "Layout",
+    "Need",
     "Options",
+    "Problem",
     "Progress",
     "Results",
     "SpeedRow",
     "Spread",
+    "Standing",
     "State",
+    "Task",
     "TrainingRow",
     "document",
+    "ranked",
     "run",
     "speed_rows",
     "training_rows",

@@ -17,6 +17,25 @@ class Progress:
     remaining: float
 
 
+@dataclass(frozen=True)
+class Turn:
+    """The time that one piece of work may take, and who is told that it goes on.
+
+    ``until`` is a time of ``time.perf_counter``.
+    """
+
+    until: float = math.inf
+    tell: Callable[[], object] = lambda: None
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return time.perf_counter() > self.until
+
+
+ENDLESS = Turn()
+"""A turn that never ends."""
+
 Observer = Callable[[Progress], object]
 
 

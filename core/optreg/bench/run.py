@@ -16,25 +16,25 @@ from optreg.bench.machine import (
     stolen_seconds,
 )
 from optreg.bench.progress import Clock, Observer
-from optreg.bench.results import Results, SpeedEntry, State, TrainingRun
+from optreg.bench.quality.programme import Undertaking, programme, search_plan
+from optreg.bench.quality.study import Regime
+from optreg.bench.results import Results, SpeedEntry, State
 from optreg.bench.results import Subject as Provenance
 from optreg.bench.selection import select
 from optreg.bench.speed.forecast import Forecast
 from optreg.bench.speed.hook_cost import hook_contenders
 from optreg.bench.speed.layouts import DEFAULT_LAYOUTS, Layout, find_layout
-from optreg.bench.speed.plan import TRAINING_SHARE, Group, admit, slice_of, turn_away
+from optreg.bench.speed.plan import Group, admit, slice_of, turn_away
 from optreg.bench.speed.stand import Idle, Stand, make_gradients, measure_group
 from optreg.bench.speed.timing import Effort, Sampler
-from optreg.bench.tasks import digits, require_bench_extra
-from optreg.bench.training import train
+from optreg.bench.tasks.sources import require_bench_extra
 from optreg.errors import InvalidFilter, listing, suggestion
 
-MODES = ("speed", "training")
+MODES = ("speed", "training", "landscapes", "properties")
+DEFAULT_MODES = ("speed", "training")
 EXECUTIONS = ("eager", "graph", "xla")
 DEFAULT_EXECUTIONS = ("eager", "graph")
 HARNESS = "-"
-_FIRST_RUN_SECONDS = 1.0  # of a training run, before one has been made
-_TRACING_SECONDS = 0.3
 _COPIES = 5  # of all parameters, at most: variable, two slots, temporaries of an unfused step
 
 
@@ -44,24 +44,34 @@ class Options:
 
     Args:
         layouts: Names of parameter layouts, or layouts of your own.
-        modes: ``speed``, ``training`` or both.
+        modes: Of ``speed``, ``training``, ``landscapes`` and ``properties``; the first two by default.
         executions: Of ``eager``, ``graph`` and ``xla``; the first two by default, because compiling takes long.
         against: Libraries whose optimizer of the same name is measured too: ``tf_keras``, ``keras``.
         devices: Such as ``cpu`` or ``gpu:0``; the first of each kind that TensorFlow sees by default.
+        tasks: Names of learning tasks; those of the suite by default.
+        suite: ``smoke``, ``quick`` or ``standard``: which tasks are trained on, and how many functions are descended.
+        landscapes: Names of test functions; those of the suite by default.
         seeds: Training runs of each optimizer, from paired seeds 0, 1, ...
-        epochs: Passes over the training data.
+        epochs: Passes over the training data; as many as each task plans by default.
+        trials: Learning rates that are tried for each optimizer and task; none by default.
+        rates: Exactly these learning rates are tried instead.
         budget: Seconds for everything; what does not fit is marked as skipped.
         effort: How much is sampled in speed mode.
         hooks: Also time the step without its joints and with a plugin attached, to show what the hooks cost.
     """
 
     layouts: Sequence[str | Layout] = DEFAULT_LAYOUTS
-    modes: Sequence[str] = MODES
+    modes: Sequence[str] = DEFAULT_MODES
     executions: Sequence[str] = DEFAULT_EXECUTIONS
     against: Sequence[str] = ()
     devices: Sequence[str] = ()
+    tasks: Sequence[str] = ()
+    suite: str = "smoke"
+    landscapes: Sequence[str] = ()
     seeds: int = 5
-    epochs: int = 10
+    epochs: int | None = None
+    trials: int = 0
+    rates: Sequence[float] = ()
     budget: float = 100.0
     effort: Effort = field(default_factory=Effort)
     hooks: bool = False
@@ -92,12 +102,16 @@ def run(
     """
     options = options or Options()
     clock = Clock(options.budget, observer)
-    require_bench_extra("scipy", *(["sklearn"] if "training" in options.modes else []))
+    require_bench_extra("scipy")
     _check_words(options.modes, MODES, "mode")
     _check_words(options.executions, EXECUTIONS, "execution")
     layouts = [find_layout(layout) for layout in options.layouts]
     devices, choices = select_devices(options.devices), select(names)
     libraries = libraries_named(options.against)
+    regime = Regime(options.seeds, options.epochs, search_plan(options.trials, options.rates), device=devices[-1].name)
+    plan = programme(
+        options.modes, tasks=options.tasks, suite=options.suite, landscapes=options.landscapes, regime=regime
+    )
     results = Results(started=_now(), argv=list(argv), options=asdict(options), machine=describe_machine())
     stolen = stolen_seconds()
     try:
@@ -110,7 +124,8 @@ def run(
             results.notes += notes
         results.subjects = [contender.provenance for contender in field]
         results.notes += [note for contender in field for note in contender.provenance.notes]
-        _Run(options, results, clock, field).everything(layouts, devices)
+        quality = Undertaking(plan, field, results, clock)
+        _Run(options, results, clock, field, quality).everything(layouts, devices)
     except KeyboardInterrupt:
         results.interrupted = True
     _finish(results, stolen)
@@ -120,11 +135,14 @@ def run(
 class _Run:
     """The state of one run: its options, clock, contenders and the results it fills."""
 
-    def __init__(self, options: Options, results: Results, clock: Clock, field: Sequence[Contender]) -> None:
+    def __init__(
+        self, options: Options, results: Results, clock: Clock, field: Sequence[Contender], quality: Undertaking
+    ) -> None:
         self.options = options
         self.results = results
         self.clock = clock
         self.field = field
+        self.quality = quality
         self.forecast = Forecast()
         clock.ahead = self._ahead
 
@@ -134,52 +152,15 @@ class _Run:
         groups = [self._group(layout, device) for device in devices for layout in layouts] if speed else []
         flat = [item for listed in groups for item in listed]
         self.results.speed = [entry for group, _, _ in flat for entry in group.entries]
-        if "training" in self.options.modes:
-            self._training(devices[-1].name, share=TRAINING_SHARE if speed else 1.0)
+        self.quality.everything()
         while flat:
             self._measure([group for group, _, _ in flat], *flat.pop(0))
 
     def _ahead(self) -> float:
         """Forecast the seconds that everything not yet begun will take."""
-        done = [run.seconds for run in self.results.training if run.losses]
-        waiting = [run for run in self.results.training if not run.losses and run.state.name == "finished"]
-        each = _FIRST_RUN_SECONDS if not done else _TRACING_SECONDS + sum(done) / len(done)
         unmeasured = [it for it in self.results.speed if not it.samples and it.state.name == "finished"]
         steps = sum(self.forecast.likely_seconds(entry, self.options.effort) for entry in unmeasured)
-        return each * len(waiting) + steps
-
-    def _training(self, device: str, *, share: float) -> None:
-        """Train seed by seed, so that running out of time leaves all optimizers with the same seeds."""
-        self.results.training = [
-            TrainingRun(contender.optimizer, contender.implementation, "digits", device, seed)
-            for seed in range(self.options.seeds)
-            for contender in self._trained
-        ]
-        until = self.clock.started + share * self.options.budget
-        longest = 0.0
-        for seed in range(self.options.seeds):
-            runs = [run for run in self.results.training if run.seed == seed]
-            begun = self.clock.now
-            if begun + longest > until:
-                for run in runs:
-                    run.state = State("skipped", f"no time for seed {seed + 1}; raise --budget")
-            else:
-                self._train_seed(runs, until=until + share * self.options.budget)
-            longest = max(longest, self.clock.now - begun)
-
-    @property
-    def _trained(self) -> list[Contender]:
-        return [contender for contender in self.field if not contender.speed_only]
-
-    def _train_seed(self, runs: Sequence[TrainingRun], *, until: float) -> None:
-        task = digits(runs[0].seed, epochs=self.options.epochs)
-        for contender, run in zip(self._trained, runs, strict=True):
-            seed = f"seed {run.seed + 1} of {self.options.seeds}"
-            self.clock.tell(f"training {run.optimizer} ({run.implementation}), {seed}")
-            if contender.broken:
-                run.state = contender.broken
-            else:
-                train(contender.make, task, run, until=until, observe=self.clock.tell)
+        return steps + self.quality.seconds_ahead()
 
     def _group(self, layout: Layout, device: Device) -> list[tuple[Group, Layout, list[Contender]]]:
         """Return one group for each optimizer, ours and its peers; the first also holds the harness."""
@@ -245,7 +226,7 @@ def _finish(results: Results, stolen: float | None) -> None:
         if entry.state.name == "finished" and not entry.samples:
             entry.state = State("skipped", "interrupted" if results.interrupted else "not measured")
     for run in results.training:
-        if run.state.name == "finished" and run.train_loss is None:
+        if run.state.name == "finished" and len(run.losses) < run.planned:
             run.state = State("skipped", "interrupted")
     absent = absent_kinds()
     if absent:

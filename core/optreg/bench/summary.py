@@ -3,51 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optreg.bench.contenders import OURS
-from optreg.bench.results import Results, SpeedEntry, TrainingRun, json_ready
+from optreg.bench.quality.rows import ranked, training_rows
+from optreg.bench.results import Results, SpeedEntry, json_ready
 from optreg.bench.statistics import Interval, Spread, median_interval, ratio_of_medians, spread
-from optreg.bench.tasks import TARGET_ACCURACY
-
-
-@dataclass(frozen=True)
-class TrainingRow:
-    """All seeds of one optimizer by one implementation.
-
-    Seeds for which some optimizer found no time are left out for all of them, so that rows compare like with like.
-
-    ``finished`` and ``started`` count seeds; spreads are over the finished ones. ``steps_to_target`` holds one
-    number for each started seed, None where the target was missed. ``difference`` is the greatest difference
-    between the losses of a peer and ours at any step of any seed.
-    """
-
-    optimizer: str
-    implementation: str
-    started: int
-    finished: int
-    train_loss: Spread | None
-    loss: Spread | None
-    accuracy: Spread | None
-    steps_to_target: tuple[int | None, ...]
-    step_seconds: float | None
-    difference: float | None
-
-    @property
-    def reached(self) -> int:
-        """Number of seeds that reached the target."""
-        return sum(steps is not None for steps in self.steps_to_target)
-
-    @property
-    def median_steps_to_target(self) -> float | None:
-        """Median over all started seeds, where a miss counts as later than every hit; None if that is a miss."""
-        steps = [math.inf if steps is None else float(steps) for steps in self.steps_to_target]
-        median = statistics.median(steps) if steps else math.inf
-        return median if math.isfinite(median) else None
 
 
 @dataclass(frozen=True)
@@ -70,14 +33,6 @@ class SpeedRow:
     declared: bool | None
 
 
-def training_rows(results: Results) -> list[TrainingRow]:
-    """Return one row for each optimizer and implementation, in the order in which they were named."""
-    grouped: dict[tuple[str, str], list[TrainingRun]] = {}
-    for run in _complete_seeds(results.training):
-        grouped.setdefault((run.optimizer, run.implementation), []).append(run)
-    return [_training_row(runs, grouped.get((optimizer, OURS), [])) for (optimizer, _), runs in grouped.items()]
-
-
 def speed_rows(results: Results) -> list[SpeedRow]:
     """Return one row for each entry that was planned."""
     ours = {_place(entry): entry for entry in results.speed if entry.implementation == OURS}
@@ -87,47 +42,11 @@ def speed_rows(results: Results) -> list[SpeedRow]:
 def document(results: Results) -> dict[str, Any]:
     """Return the results as JSON types: everything raw, and the rows under ``summary``."""
     summary = {
-        "target": TARGET_ACCURACY,
         "training": [dataclasses.asdict(row) for row in training_rows(results)],
+        "standings": [dataclasses.asdict(it) for it in ranked(results)],
         "speed": [_flat(row) for row in speed_rows(results)],
     }
     return {**results.to_dict(), "summary": json_ready(summary)}
-
-
-def _complete_seeds(runs: Sequence[TrainingRun]) -> list[TrainingRun]:
-    """Return the runs of the seeds that no optimizer skipped; all runs where there is no such seed."""
-    cut_short = {run.seed for run in runs if run.state.name == "skipped"}
-    return [run for run in runs if run.seed not in cut_short] or list(runs)
-
-
-def _training_row(runs: Sequence[TrainingRun], ours: Sequence[TrainingRun]) -> TrainingRow:
-    started = [run for run in runs if run.losses or run.state.name != "skipped"]
-    done = [run for run in started if run.state.name == "finished" and run.train_loss is not None]
-    steps = sum(len(run.losses) for run in started)
-    return TrainingRow(
-        optimizer=runs[0].optimizer,
-        implementation=runs[0].implementation,
-        started=len(started),
-        finished=len(done),
-        train_loss=_spread([run.train_loss for run in done if run.train_loss is not None]),
-        loss=_spread([run.evaluations[-1].loss for run in done]),
-        accuracy=_spread([run.evaluations[-1].accuracy for run in done]),
-        steps_to_target=tuple(steps_to_target(run) for run in started),
-        step_seconds=sum(run.seconds for run in started) / steps if steps else None,
-        difference=_difference(done, ours) if runs[0].implementation != OURS else None,
-    )
-
-
-def steps_to_target(run: TrainingRun, target: float = TARGET_ACCURACY) -> int | None:
-    """Return the steps after which the held-out accuracy was first seen at the target, or None."""
-    return next((evaluation.step for evaluation in run.evaluations if evaluation.accuracy >= target), None)
-
-
-def _difference(runs: Sequence[TrainingRun], ours: Sequence[TrainingRun]) -> float | None:
-    by_seed = {run.seed: run for run in ours if run.state.name == "finished"}
-    pairs = [(run.losses, by_seed[run.seed].losses) for run in runs if run.seed in by_seed]
-    gaps = [abs(a - b) for theirs, our in pairs for a, b in zip(theirs, our, strict=False)]
-    return max(gaps, default=None)
 
 
 def _speed_row(entry: SpeedEntry, ours: SpeedEntry | None) -> SpeedRow:

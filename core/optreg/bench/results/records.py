@@ -5,7 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:  # these records need ``State`` themselves
+    from optreg.bench.landscapes.descent import Descent
+    from optreg.bench.probes.probe import Answer
+    from optreg.bench.quality.records import Search, TaskRecord
 
 SCHEMA = "optreg.bench/1"
 
@@ -93,18 +98,24 @@ class SpeedEntry:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Loss and accuracy on the held-out part after ``step`` steps."""
+    """Loss and metric, as the task judges, after ``step`` steps that took ``seconds``, looks not counted."""
 
     step: int
     loss: float
-    accuracy: float
+    metric: float
+    seconds: float = 0.0
+
+
+Setting = Literal["default", "search", "tuned"]
 
 
 @dataclass
 class TrainingRun:
     """One optimizer, by one implementation, trained on one task from one seed.
 
-    ``losses`` holds the loss of the batch at every step; ``seconds`` counts training without evaluation.
+    ``setting`` tells whether the hyperparameters are those chosen, a trial of the search, or what the search found;
+    ``learning_rate`` is None for those chosen. ``planned`` is the length of the run in steps: only its end gives a
+    verdict. ``losses`` holds the loss of the batch at every step; ``seconds`` counts training without evaluation.
     """
 
     optimizer: str
@@ -112,10 +123,12 @@ class TrainingRun:
     task: str
     device: str
     seed: int
+    setting: Setting = "default"
+    learning_rate: float | None = None
+    planned: int = 0
     state: State = field(default_factory=State)
     losses: list[float] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
-    train_loss: float | None = None
     seconds: float = 0.0
 
 
@@ -143,7 +156,11 @@ class Results:
     options: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     subjects: list[Subject] = field(default_factory=list)
+    tasks: list[TaskRecord] = field(default_factory=list)
     training: list[TrainingRun] = field(default_factory=list)
+    searches: list[Search] = field(default_factory=list)
+    descents: list[Descent] = field(default_factory=list)
+    properties: list[Answer] = field(default_factory=list)
     speed: list[SpeedEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     finished: str = ""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from optreg.bench.results import SpeedEntry, State
 from optreg.bench.speed.forecast import Forecast
 
-TRAINING_SHARE = 0.25
 _RESERVE = 0.9  # forecasts err; a tenth is kept back
 
 

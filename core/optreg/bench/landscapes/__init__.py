@@ -1,0 +1,1 @@
+"""Functions of a few numbers with known minima, descended from many starts: what a training curve cannot show."""

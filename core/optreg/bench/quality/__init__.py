@@ -1,0 +1,1 @@
+"""How well optimizers train: searches for a learning rate, targets, scores and what they come to."""

@@ -1,0 +1,119 @@
+"""What a run of the benchmark does for quality: which tasks, functions and probes, how long, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from optreg.bench.contenders import OURS, Contender
+from optreg.bench.landscapes.descent import Extent
+from optreg.bench.landscapes.expedition import Expedition, select_landscapes
+from optreg.bench.landscapes.functions import Landscape
+from optreg.bench.probes.matrix import PROBES, answers
+from optreg.bench.probes.probe import Answer
+from optreg.bench.progress import Clock
+from optreg.bench.quality.rates import Rates
+from optreg.bench.quality.study import Regime, Study, broken_tasks
+from optreg.bench.results import Results
+from optreg.bench.selection import parse_choice
+from optreg.bench.tasks.catalogue import Offer, select_tasks
+
+_WEIGHTS = {"properties": 1.0, "training": 2.0, "landscapes": 2.0, "speed": 6.0}
+"""How the budget is divided among the modes of a run; what one leaves over is for the next."""
+
+_PROBES_SECONDS = 6.0  # all probes of one optimizer
+
+
+@dataclass(frozen=True)
+class Programme:
+    """The part of a run's options that concerns quality, with every name looked up.
+
+    Args:
+        modes: Modes of the whole run.
+        offers: Tasks to train on.
+        landscapes: Functions to descend.
+        regime: Seeds, epochs, the search for a learning rate, and the device.
+    """
+
+    modes: Sequence[str]
+    offers: Mapping[str, Offer]
+    landscapes: Sequence[Landscape]
+    regime: Regime
+
+    def until(self, mode: str, clock: Clock) -> float:
+        """Return when the mode has to end, on ``time.perf_counter``, seen from now."""
+        ahead = [name for name in _WEIGHTS if name in self.modes]
+        rest = sum(_WEIGHTS[name] for name in ahead[ahead.index(mode) :])
+        return clock.now + clock.left * _WEIGHTS[mode] / rest
+
+
+def programme(
+    modes: Sequence[str],
+    *,
+    tasks: Sequence[str] = (),
+    suite: str = "smoke",
+    landscapes: Sequence[str] = (),
+    regime: Regime | None = None,
+) -> Programme:
+    """Return the programme; only what the modes need is looked up.
+
+    Raises:
+        UnknownTask, UnknownSuite, UnknownLandscape: A name that does not exist.
+    """
+    offers = select_tasks(tasks, suite) if "training" in modes else {}
+    everything = suite == "standard"
+    functions = select_landscapes(landscapes, all_by_default=everything) if "landscapes" in modes else []
+    return Programme(modes, offers, functions, regime or Regime())
+
+
+class Undertaking:
+    """A programme under way; all its runs stand in the results from the beginning."""
+
+    def __init__(self, plan: Programme, field: Sequence[Contender], results: Results, clock: Clock) -> None:
+        ours = [it for it in field if it.implementation == OURS and not it.broken]
+        self._choices = [parse_choice(contender.optimizer) for contender in ours]
+        self._plan, self._results, self._clock = plan, results, clock
+        self._study = Study(field, plan.offers, results, clock=clock, regime=plan.regime)
+        if "training" in plan.modes:
+            results.tasks += broken_tasks()
+        self._expedition = Expedition(self._choices, plan.landscapes, clock=clock, extent=Extent(plan.regime.search))
+        results.descents = self._expedition.descents
+
+    def everything(self) -> None:
+        """Probe, train and descend, each within its part of the budget."""
+        if "properties" in self._plan.modes:
+            self._probe(until=self._plan.until("properties", self._clock))
+        if "training" in self._plan.modes:
+            self._study.everything(until=self._plan.until("training", self._clock))
+        if "landscapes" in self._plan.modes:
+            self._expedition.everything(until=self._plan.until("landscapes", self._clock))
+
+    def seconds_ahead(self) -> float:
+        """Forecast the seconds that everything not yet begun will take."""
+        asked = len({answer.optimizer for answer in self._results.properties})
+        probes = _PROBES_SECONDS * (len(self._choices) - asked) if "properties" in self._plan.modes else 0.0
+        return self._study.seconds_ahead() + self._expedition.seconds_ahead() + probes
+
+    def _probe(self, *, until: float) -> None:
+        for choice in self._choices:
+            self._clock.tell(f"properties of {choice.label}")
+            found: list[Answer] = []
+            for answer in answers(choice, until=until, observe=self._clock.tell):
+                found.append(answer)
+                self._results.properties.append(answer)
+            if len(found) < len(PROBES):
+                left = len(PROBES) - len(found)
+                self._results.notes.append(
+                    f"{choice.label}: no time for {left} of {len(PROBES)} probes; raise --budget"
+                )
+
+
+def search_plan(trials: int, rates: Sequence[float]) -> Rates | None:
+    """Return the search that ``--trials`` or ``--lr-grid`` ask for, None for none.
+
+    Raises:
+        InvalidGrid: A rate is not a positive number.
+    """
+    if rates:
+        return Rates(trials=len(rates), grid=tuple(rates))
+    return Rates(trials=trials) if trials else None

@@ -1,0 +1,228 @@
+"""Training everybody on everything: default hyperparameters, search for a learning rate, and what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from optreg.bench.contenders import OURS, Contender
+from optreg.bench.progress import Clock, Turn
+from optreg.bench.quality.rates import Rates
+from optreg.bench.quality.records import Search, TaskRecord
+from optreg.bench.quality.searching import search
+from optreg.bench.quality.targets import stored_targets
+from optreg.bench.quality.training import train
+from optreg.bench.results import Results, State, TrainingRun
+from optreg.bench.selection import parse_choice
+from optreg.bench.subjects import LegacyContract, Subject
+from optreg.bench.tasks.catalogue import Offer, broken_offers
+from optreg.bench.tasks.task import Problem, Task
+from optreg.registry.default import get_optimizer
+
+_FIRST_RUN_SECONDS = 1.0  # before a run has been made
+_TRACING_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Regime:
+    """How much is trained: seeds of each run, passes over the data (None: as the task plans), the search, and where."""
+
+    seeds: int = 5
+    epochs: int | None = None
+    search: Rates | None = None
+    device: str = "cpu:0"
+
+    def steps(self, task: Task) -> int:
+        """Return the steps of a run; a task without epochs is shortened in the same proportion as one of ten."""
+        if self.epochs is None:
+            return task.steps
+        return self.epochs * task.epoch if task.epoch > 1 else max(task.steps * self.epochs // 10, 1)
+
+
+class Study:
+    """All runs of all tasks; planned when it is made, so that even an interrupted study lists them.
+
+    Args:
+        field: Ours and peers. Peers run with default hyperparameters only: with equal ones they train alike.
+        offers: Tasks by name.
+        results: What is filled.
+        regime: How much is trained, and where.
+    """
+
+    def __init__(
+        self,
+        field: Sequence[Contender],
+        offers: Mapping[str, Offer],
+        results: Results,
+        *,
+        clock: Clock,
+        regime: Regime,
+    ) -> None:
+        self._field = [contender for contender in field if not contender.speed_only]
+        self._results, self._clock, self._regime = results, clock, regime
+        self._tasks: dict[str, Task] = {}
+        for name, offer in offers.items():
+            task = replace(offer.task, name=name, steps=regime.steps(offer.task))
+            self._tasks[name] = task
+            record = _record(task, offer)
+            results.tasks.append(record)
+            results.training += [
+                TrainingRun(
+                    contender.optimizer, contender.implementation, name, regime.device, seed, planned=task.steps
+                )
+                for seed in range(regime.seeds)
+                for contender in self._field
+            ]
+            if regime.search:
+                ours = [contender for contender in self._field if contender.implementation == OURS]
+                results.searches += [
+                    Search(contender.optimizer, name, regime.search.trials, regime.device) for contender in ours
+                ]
+
+    def everything(self, *, until: float) -> None:
+        """Train until the time is over: of all tasks first the defaults, then the search and what it found."""
+        for task in self._able():
+            self._defaults(task, until=until)
+        if self._regime.search:
+            for task in self._able():
+                self._tuned(task, self._regime.search, until=until)
+
+    def seconds_ahead(self) -> float:
+        """Forecast the seconds that the runs not yet begun will take."""
+        done: dict[str, list[float]] = {}
+        for run in self._results.training:
+            if run.losses:
+                done.setdefault(run.task, []).append(run.seconds * run.planned / len(run.losses))
+        waiting = [run for run in self._results.training if not run.losses and run.state.name == "finished"]
+        each = {name: _TRACING_SECONDS + sum(seconds) / len(seconds) for name, seconds in done.items()}
+        searching = [it for it in self._results.searches if not it.attempts and it.state.name == "finished"]
+        runs = [(run.task, 1) for run in waiting] + [(it.task, it.trials + self._regime.seeds) for it in searching]
+        return sum(count * each.get(task, _FIRST_RUN_SECONDS) for task, count in runs)
+
+    def _able(self) -> Iterator[Task]:
+        """Yield the tasks that can be run; the others get a state, and so do their runs."""
+        for record in self._results.tasks:
+            if record.name not in self._tasks:
+                continue
+            if record.state.name == "finished" and not record.fingerprint:
+                self._prepare(self._tasks[record.name], record)
+            if record.state.name == "finished":
+                yield self._tasks[record.name]
+
+    def _prepare(self, task: Task, record: TaskRecord) -> None:
+        absent = task.absent()
+        try:
+            problem = None if absent else task.make(0, task.steps)
+        except Exception as error:  # a plugin's task may raise anything, and becomes a row
+            record.state = State.failed(error)
+        else:
+            if problem is None:
+                record.state = State("skipped", absent)
+            else:
+                _describe(record, task, problem)
+        if record.state.name != "finished":
+            for run in self._results.training:
+                run.state = record.state if run.task == task.name else run.state
+            for it in self._results.searches:
+                it.state = record.state if it.task == task.name else it.state
+
+    def _defaults(self, task: Task, *, until: float) -> None:
+        """Train seed by seed, so that running out of time leaves all optimizers with the same seeds."""
+        longest = 0.0
+        for seed in range(self._regime.seeds):
+            runs = [run for run in self._results.training if (run.task, run.seed) == (task.name, seed)]
+            begun = self._clock.now
+            if begun + longest > until:
+                for run in runs:
+                    run.state = State("skipped", f"no time for seed {seed + 1}; raise --budget")
+            else:
+                self._train_seed(task, runs, until=until)
+            longest = max(longest, self._clock.now - begun)
+
+    def _train_seed(self, task: Task, runs: Sequence[TrainingRun], *, until: float) -> None:
+        problem = task.make(runs[0].seed, task.steps)
+        for contender, run in zip(self._field, runs, strict=True):
+            self._tell(run, f"seed {run.seed + 1} of {self._regime.seeds}")
+            if contender.broken:
+                run.state = contender.broken
+            else:
+                train(contender.make, task, problem, run, self._turn(until))
+
+    def _tuned(self, task: Task, plan: Rates, *, until: float) -> None:
+        for record in [it for it in self._results.searches if it.task == task.name]:
+            make = tunable(record.optimizer)
+            if self._clock.now > until:
+                record.state = State("skipped", "no time to search for a learning rate; raise --budget")
+            elif isinstance(make, State):
+                record.state = make
+            else:
+                self._clock.tell(f"tuning {record.optimizer} on {task.name}")
+                search(make, task, record, plan=plan, turn=self._turn(until))
+                if record.chosen is not None:
+                    self._train_tuned(task, record, make(record.chosen), until=until)
+
+    def _train_tuned(self, task: Task, record: Search, make: Callable[[], Subject], *, until: float) -> None:
+        """Train with what the search found, from the seeds of the defaults, which the search has not seen."""
+        for seed in range(self._regime.seeds):
+            run = TrainingRun(
+                record.optimizer, OURS, task.name, self._regime.device, seed, "tuned", record.chosen, task.steps
+            )
+            self._results.training.append(run)
+            self._tell(run, f"tuned, seed {seed + 1} of {self._regime.seeds}")
+            if self._clock.now > until:
+                run.state = State("skipped", f"no time for seed {seed + 1}; raise --budget")
+            else:
+                train(make, task, task.make(seed, task.steps), run, self._turn(until))
+
+    def _turn(self, until: float) -> Turn:
+        return Turn(until, self._clock.tell)
+
+    def _tell(self, run: TrainingRun, words: str) -> None:
+        self._clock.tell(f"training {run.optimizer} ({run.implementation}) on {run.task}, {words}")
+
+
+def tunable(label: str) -> Callable[[float], Callable[[], LegacyContract]] | State:
+    """Return what makes the optimizer with a learning rate, or the state that says why there is nothing to tune."""
+    choice = parse_choice(label)
+    if "learning_rate" in choice.hyperparameters:
+        return State("skipped", "its learning rate was given")
+    try:
+        if "learning_rate" not in get_optimizer(choice.name, **choice.hyperparameters).get_config():
+            return State("skipped", "it has no hyperparameter learning_rate")
+    except Exception as error:  # a plugin's constructor may raise anything, and becomes a row
+        return State.failed(error)
+    return lambda rate: (
+        lambda: LegacyContract(get_optimizer(choice.name, **{**choice.hyperparameters, "learning_rate": rate}))
+    )
+
+
+def _record(task: Task, offer: Offer) -> TaskRecord:
+    return TaskRecord(
+        name=task.name,
+        summary=task.summary,
+        origin=offer.origin,
+        version=offer.version,
+        source=task.source,
+        metric=task.metric,
+        higher_is_better=task.higher_is_better,
+        steps=task.steps,
+        epoch=task.epoch,
+        shortened=task.steps < offer.task.steps,
+        plausible=task.plausible,
+    )
+
+
+def _describe(record: TaskRecord, task: Task, problem: Problem) -> None:
+    """Fill in what only the data say: fingerprint, references, and the target that holds for them."""
+    record.fingerprint, record.references = problem.fingerprint, dict(problem.references)
+    target = stored_targets().find(task.name, fingerprint=problem.fingerprint, steps=task.steps)
+    record.target = target.value if target else task.target
+    record.target_from = "calibrated" if target else "declared" if task.target is not None else ""
+
+
+def broken_tasks() -> list[TaskRecord]:
+    """Return a row for each plugin that could not contribute its tasks, with the reason."""
+    return [
+        TaskRecord(failure.plugin, "", failure.distribution, failure.version, state=State("failed", failure.reason))
+        for failure in broken_offers()
+    ]
