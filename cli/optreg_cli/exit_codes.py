@@ -27,7 +27,7 @@ def code_of(error: BaseException) -> int:
     """Return the exit code for an error that reached the command line."""
     if isinstance(error, errors.UnknownOptimizer):
         return NOTHING_MATCHED
-    if isinstance(error, errors.UnusableOptimizer):
+    if isinstance(error, errors.UnusableOptimizer | errors.PolicyViolation):
         return PLUGIN_UNUSABLE
     return USAGE if isinstance(error, errors.OptregError) else INTERNAL
 

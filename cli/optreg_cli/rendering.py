@@ -18,13 +18,18 @@ from typing import Any
 
 import typer
 
+_LONG = 300  # rows from which on speed counts more than looks
+_NARROWEST = 20  # columns of text
 _PIPED_WIDTH = 100  # columns, for running text only; tables are as wide as their content
 
 
 def clean(text: object) -> str:
     """Return the text without control characters, so that it cannot drive the terminal."""
+    written = str(text)
+    if written.isprintable():  # told in C; a listing of thousands of entries is a million characters
+        return written
     return "".join(
-        " " if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else char for char in str(text)
+        " " if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else char for char in written
     )
 
 
@@ -56,7 +61,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Write a table; the first column is never broken."""
     cleaned = [[one_line(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
-        _terminal_table(columns, cleaned)
+        _long_terminal_table(columns, cleaned) if len(rows) > _LONG else _terminal_table(columns, cleaned)
     else:
         _plain_table(columns, cleaned)
 
@@ -65,6 +70,14 @@ def write_json(schema: str, content: Mapping[str, Any]) -> None:
     """Write one JSON document, with the name and version of its schema first."""
     document = _plain_data({"schema": schema, **content})
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write_json_records(schema: str, name: str, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON document that holds a list of flat records, one a line, quickly."""
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode  # without indent it runs in C
+    rows = ",\n".join(f"    {encode(record)}" for record in records)
+    rows = f"[\n{rows}\n  ]" if rows else "[]"
+    typer.echo(f'{{\n  "schema": {encode(schema)},\n  {encode(name)}: {rows}\n}}')
 
 
 def _terminal_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -81,11 +94,26 @@ def _terminal_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> No
     Console(highlight=False).print(grid)
 
 
+def _long_terminal_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table of thousands of rows, for which rich takes seconds; only the last column is folded."""
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    last = max(_NARROWEST, shutil.get_terminal_size().columns - sum(widths[:-1]) - 2 * len(widths[:-1]))
+    indent = " " * (sum(widths[:-1]) + 2 * len(widths[:-1]))
+    shown = ["", _row(columns, widths), "─" * (len(indent) + min(last, widths[-1]))]
+    for row in rows:
+        head, *folded = textwrap.wrap(row[-1], last) if len(row[-1]) > last else [row[-1]]
+        shown += [_row((*row[:-1], head), widths), *(indent + line for line in folded)]
+    typer.echo("\n".join([*shown, ""]))
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(map(str.ljust, cells, widths)).rstrip()
+
+
 def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     everything = [[column.upper() for column in columns], *rows]
     widths = [max(map(len, column)) for column in zip(*everything, strict=True)]
-    for row in everything:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    typer.echo("\n".join(_row(row, widths) for row in everything))  # at once: every echo is flushed
 
 
 def _plain_data(value: Any) -> Any:

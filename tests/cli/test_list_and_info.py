@@ -315,3 +315,35 @@ except ImportError:
     os.write(2, b" and after")
 """
     assert process(code).stderr == "native chatter and after"
+
+
+def test_a_long_table_on_a_terminal_folds_only_the_last_column(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [(f"name_{number}", "ready", "one two three four five six seven") for number in range(400)]
+    rendering.table(("name", "state", "about"), rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["name", "state", "about"]
+    assert all(len(line) <= 40 for line in lines)
+    assert [line for line in lines if line.startswith("name_7 ")] == ["name_7    ready  one two three four five"]
+    assert sum(line.strip() == "six seven" for line in lines) == 400
+
+
+def test_strict_mode_lists_and_then_ends_with_the_code_of_unusable_plugins(optreg, site, monkeypatch):
+    site.install("bad", {"bad_module.py": "class X(:"}, bad="bad_module:X")
+    monkeypatch.setenv("OPTREG_STRICT", "1")
+    done = optreg("list")
+    assert done.exit_code == exit_codes.PLUGIN_UNUSABLE
+    assert "bad " in done.stdout
+    assert done.stderr.startswith("optreg: Strict mode (OPTREG_STRICT) does not tolerate: bad/bad is broken (")
+
+
+def test_settings_that_cannot_be_read_end_with_the_code_of_wrong_usage(optreg, tmp_path, monkeypatch):
+    path = tmp_path / "config.ini"
+    path.write_text("[pins]\nadam\n")
+    monkeypatch.setenv("OPTREG_CONFIG", str(path))
+    done = optreg("list")
+    assert (done.exit_code, done.stdout) == (exit_codes.USAGE, "")
+    assert done.stderr == f"optreg: {path}, line 2: 'adam' is not understood; expected key = value\n"
+    assert optreg("--help").exit_code == 0
+    monkeypatch.setenv("OPTREG_CONFIG", "")

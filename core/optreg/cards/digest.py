@@ -5,10 +5,9 @@ A digest holds nothing but texts, numbers and tuples of them, so that it can be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from optreg.cards.source_files import SourceFile, locate
+from optreg.cards.source_files import SourceFile
 
 MOST_REEXPORTS = 5  # `from .inner import X` steps followed; a longer chain is a cycle
 
@@ -17,6 +16,10 @@ WHOLE_FILE = "*"
 
 MODULE = ""
 """Stands among the names of a file for the module itself."""
+
+
+NO_CARD = "not written out in its module: no card to read"
+"""The note on a name that a module binds in another way than by ``class`` or ``def``."""
 
 
 class Digest(NamedTuple):
@@ -53,32 +56,32 @@ class Digest(NamedTuple):
     onward: str = ""
 
 
-Names = Mapping[str, Digest]
-"""Every name that a file defines, to its digest."""
+class Library(Protocol):
+    """Knows where modules stand and what their source files say; ``DigestStore`` is one."""
+
+    def locate(self, module: str) -> SourceFile:
+        """Return the source file of a module."""
+
+    def look_up(self, file: str, module: str, name: str) -> Digest | None:
+        """Return the digest of what a source file binds to a name, or None where it does not bind it."""
 
 
-def digest_of(
-    target: str,
-    distribution: str,
-    names_in: Callable[[SourceFile, str], Names],
-    find: Callable[[str], SourceFile] = locate,
-) -> Digest:
+def digest_of(target: str, distribution: str, library: Library) -> Digest:
     """Return the digest of ``module:Class``, or of ``module``. Never raises, never imports.
 
     Args:
         target: Of the entry point.
         distribution: Whom to turn to when something is wrong.
-        names_in: Digests a source file, given with the name of its module.
-        find: Finds the source file of a module.
+        library: Where to look.
     """
     for _ in range(MOST_REEXPORTS):
         module, _, name = target.partition(":")
-        found = find(module)
+        found = library.locate(module)
         if found.compiled:
             return Digest(note="compiled module: no source text to read the card from")
-        if found.path is None:
+        if not found.file:
             return Digest(problem=found.problem, next_step=f"pip install --force-reinstall {distribution}")
-        digest = _named(names_in(found, module), module, name)
+        digest = _named(library, found.file, module, name)
         if digest.problem:
             return digest._replace(next_step=f"report it to the authors of {distribution}")
         if not digest.onward:
@@ -87,8 +90,10 @@ def digest_of(
     return Digest(note="re-exported through too many modules: no card to read")
 
 
-def _named(names: Names, module: str, name: str) -> Digest:
+def _named(library: Library, file: str, module: str, name: str) -> Digest:
     outer, dot, _ = name.partition(".")
-    if dot and outer in names:
-        return Digest(note="not written out in its module: no card to read")
-    return names.get(name) or names.get(WHOLE_FILE) or Digest(problem=f"module {module!r} defines no {name!r}")
+    found = library.look_up(file, module, outer)
+    if found and dot:
+        return Digest(note=NO_CARD)
+    whole = found or library.look_up(file, module, WHOLE_FILE)
+    return whole or Digest(problem=f"module {module!r} defines no {name!r}")

@@ -13,12 +13,12 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from optreg.cards.digest import Digest, Names
-from optreg.cards.source_files import SourceFile, TopLevel, find_top_level, locate
+from optreg.cards.digest import NO_CARD, Digest
+from optreg.cards.source_files import SourceFile, find_top_level, locate, names_in_folder
 
 FOLDER = "OPTREG_CACHE"
 """Environment variable: the folder to keep digests in; ``off`` or empty to keep none."""
@@ -26,11 +26,14 @@ FOLDER = "OPTREG_CACHE"
 _READERS = ("card.py", "digest.py", "digesting.py", "docstrings.py", "literals.py", "reader.py", "rule_options.py")
 
 
+_WITHOUT_CARD = Digest(note=NO_CARD)
+
+
 class _Kept(NamedTuple):
-    """What is kept of one source file, and the (mtime in ns, size) it had."""
+    """What is kept of one source file: the (mtime in ns, size) it had, and each name with the fields of its digest."""
 
     stamp: tuple[int, int]
-    names: Names
+    names: Mapping[str, Sequence[Any]]
 
 
 class DigestStore:
@@ -42,39 +45,46 @@ class DigestStore:
 
     def __init__(self, folder: str | None = None) -> None:
         self._folder = folder
-        self._tops: dict[str, TopLevel] = {}
+        self._find = functools.cache(find_top_level)
+        self._names_in_folder = functools.cache(names_in_folder)
+        self._sources: dict[str, SourceFile] = {}
+        self._current: dict[str, Mapping[str, Sequence[Any]]] = {}
         self._shelves: dict[str, dict[str, _Kept]] = {}
         self._changed: set[str] = set()
 
     def locate(self, module: str) -> SourceFile:
-        """Return the source file of a module; each top-level name is looked for once."""
-        return locate(module, self._find)
+        """Return the source file of a module; each module, top-level name and folder is looked at once."""
+        if module not in self._sources:
+            self._sources[module] = locate(module, self._find, self._names_in_folder)
+        return self._sources[module]
 
-    def names_in(self, source: SourceFile, module: str) -> Names:
-        """Return the digest of every name that a source file defines, from disk where the file is unchanged."""
-        path = str(source.path)
-        shelf = self._shelf(module.partition(".")[0])
-        kept = shelf.get(path)
-        stamp = _stamp(path)
-        if kept is None or kept.stamp != stamp:
+    def look_up(self, file: str, module: str, name: str) -> Digest | None:
+        """Return the digest of what a source file binds to a name, or None; from disk where the file is unchanged."""
+        if file not in self._current:
+            self._current[file] = self._names_in(file, module)
+        fields = self._current[file].get(name)
+        return None if fields is None else _digest(fields)
+
+    def _names_in(self, file: str, module: str) -> Mapping[str, Sequence[Any]]:
+        top, stamp = module.partition(".")[0], _stamp(file)
+        shelf = self._shelf(top)
+        if file not in shelf or shelf[file].stamp != stamp:
             from optreg.cards.digesting import digest_file  # noqa: PLC0415 - parsing is what this spares
 
-            kept = shelf[path] = _Kept(stamp, digest_file(Path(path), module))
-            self._note_change(module.partition(".")[0])
-        return kept.names
+            shelf[file] = _Kept(stamp, digest_file(Path(file), module))
+            self._note_change(top)
+        return shelf[file].names
 
     def save(self) -> None:
         """Write what is new. Safe beside other processes that do the same: the last one wins, whole."""
         while self._changed:
             top = self._changed.pop()
             kept = {path: item for path, item in self._shelves[top].items() if os.path.exists(path)}
-            content = {path: [item.stamp, dict(item.names)] for path, item in kept.items()}
+            content = {
+                path: [item.stamp, {name: _compact(fields) for name, fields in item.names.items()}]
+                for path, item in kept.items()
+            }
             _write(self._file(top), {"reader": fingerprint(), "files": content})
-
-    def _find(self, top: str) -> TopLevel:
-        if top not in self._tops:
-            self._tops[top] = find_top_level(top)
-        return self._tops[top]
 
     def _shelf(self, top: str) -> dict[str, _Kept]:
         if top not in self._shelves:
@@ -136,16 +146,27 @@ def _read(path: str) -> dict[str, _Kept]:
         content = json.loads(text)
         if content["reader"] != fingerprint():
             return {}
-        return {
-            source: _Kept((stamp[0], stamp[1]), {name: Digest(*map(_frozen, fields)) for name, fields in names.items()})
-            for source, (stamp, names) in content["files"].items()
-        }
+        return {file: _Kept((stamp[0], stamp[1]), names) for file, (stamp, names) in content["files"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError):
         return {}
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+def _digest(fields: Sequence[Any]) -> Digest:
+    """Return the digest with these fields; JSON has made lists of its tuples."""
+    if isinstance(fields, Digest):
+        return fields
+    if not fields:
+        return _WITHOUT_CARD
+    return Digest._make([value if value.__class__ is not list else _frozen(value) for value in fields])
+
+
+def _frozen(values: list[Any]) -> tuple[Any, ...]:
+    return tuple([tuple(value) if value.__class__ is list else value for value in values])
+
+
+def _compact(fields: Sequence[Any]) -> Sequence[Any]:
+    """Return what is written for a digest: most names of a file are imports, of which there is nothing to say."""
+    return () if fields == _WITHOUT_CARD else fields
 
 
 def _write(path: str, content: Mapping[str, Any]) -> None:

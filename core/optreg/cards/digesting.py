@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 from optreg.cards import Card, OptimizerCard
-from optreg.cards.digest import MODULE, WHOLE_FILE, Digest
+from optreg.cards.digest import MODULE, NO_CARD, WHOLE_FILE, Digest
 from optreg.cards.literals import UnreadableCard
 from optreg.cards.reader import Reading, bound_names, module_level, parse, read_tree
 
@@ -16,11 +17,13 @@ def digest_file(path: Path, module: str) -> dict[str, Digest]:
         tree = parse(path)
     except UnreadableCard as error:
         return {WHOLE_FILE: Digest(problem=str(error))}
-    names = {name for statement in module_level(tree.body) for name in bound_names(statement)}
+    # The last statement that binds a name decides; each is read by itself, or a long file would be searched for each.
+    parts = {name: [statement] for statement in module_level(tree.body) for name in bound_names(statement)}
     found = {}
-    for name in sorted({*names, MODULE}):
+    unknown = parts.pop(WHOLE_FILE, None)
+    for name, part in sorted({**parts, MODULE: tree.body}.items()):
         try:
-            read = read_tree(tree, path, module, name)
+            read = read_tree(ast.Module(part, []), path, module, name)
         except UnreadableCard as error:
             found[name] = Digest(problem=str(error))
             continue
@@ -28,6 +31,8 @@ def digest_file(path: Path, module: str) -> dict[str, Digest]:
             found[name] = digest_of_card(read.card, note=read.note, hooks=read.hooks)
         else:
             found[name] = Digest(onward=":".join(read))
+    if unknown:  # a star import or a module's __getattr__ may bring any further name
+        found[WHOLE_FILE] = Digest(note=NO_CARD)
     return found
 
 

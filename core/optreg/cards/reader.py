@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from optreg.cards import Card, HyperparameterCard, OptimizerCard
-from optreg.cards.digest import MOST_REEXPORTS
+from optreg.cards.digest import MOST_REEXPORTS, NO_CARD
 from optreg.cards.docstrings import Docstring, parse_docstring
 from optreg.cards.literals import UnreadableCard, evaluate_card
 from optreg.cards.rule_options import RULE_OPTIONS, with_rule_options
@@ -71,7 +71,7 @@ def _read_file(path: Path, module: str, name: str) -> Reading | tuple[str, str]:
 
 
 def read_tree(tree: ast.Module, path: Path, module: str, name: str) -> Reading | tuple[str, str]:
-    """Return what a parsed file says of the name, or the (module, name) that it takes it from.
+    """Return what a file, or the part of it that binds the name, says of it, or the (module, name) that it is from.
 
     Raises:
         UnreadableCard: The file does not define the name, or its card is no literal.
@@ -85,11 +85,12 @@ def read_tree(tree: ast.Module, path: Path, module: str, name: str) -> Reading |
     if isinstance(definition, ast.ClassDef | ast.FunctionDef) and definition.name == name:
         return Reading(card=_card_of(definition), path=path, hooks=_hooks(definition))
     onward = _reexport(definition, name, module=module, is_package=path.name == "__init__.py")
-    return onward or Reading(path=path, note="not written out in its module: no card to read", hooks=_hooks(tree))
+    return onward or Reading(path=path, note=NO_CARD)
 
 
-def _hooks(tree: ast.AST) -> tuple[str, ...]:
-    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+def _hooks(owner: ast.Module | ast.ClassDef | ast.FunctionDef) -> tuple[str, ...]:
+    """Return the names of the functions of a module or class that are marked as hooks."""
+    functions = (node for node in owner.body if isinstance(node, ast.FunctionDef) and node.decorator_list)
     return tuple(node.name for node in functions if any("hookimpl" in ast.dump(mark) for mark in node.decorator_list))
 
 

@@ -15,14 +15,19 @@ from typing import NamedTuple
 
 
 class SourceFile(NamedTuple):
-    """Where a module stands: its path, or the reason why there is none.
+    """Where a module stands, as text, or the reason why it stands nowhere.
 
     ``compiled`` is true for a module that exists and has no source text to read, such as an extension module.
     """
 
-    path: Path | None = None
+    file: str = ""
     compiled: bool = False
     problem: str = ""
+
+    @property
+    def path(self) -> Path | None:
+        """The file, where there is one."""
+        return Path(self.file) if self.file else None
 
 
 class TopLevel(NamedTuple):
@@ -44,12 +49,27 @@ def find_top_level(name: str) -> TopLevel:
     return TopLevel(spec.origin or "", tuple(spec.submodule_search_locations or ()))
 
 
-def locate(module: str, find: Callable[[str], TopLevel] = find_top_level) -> SourceFile:
+def names_in_folder(folder: str) -> frozenset[str]:
+    """Return the names of what a folder holds; nothing for one that is not there."""
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError:
+        return frozenset()
+
+
+def locate(
+    module: str,
+    find: Callable[[str], TopLevel] = find_top_level,
+    names_in: Callable[[str], frozenset[str]] = names_in_folder,
+) -> SourceFile:
     """Return the source file of a dotted module name. Imports nothing.
+
+    Whoever locates many modules of few packages gives functions that remember what they found.
 
     Args:
         module: Such as ``package.module``.
-        find: Finds the first word of it; whoever locates many modules of few packages may remember what it found.
+        find: Finds the first word of it.
+        names_in: Lists a folder.
     """
     name, *inner = module.split(".")
     top = find(name)
@@ -57,23 +77,28 @@ def locate(module: str, find: Callable[[str], TopLevel] = find_top_level) -> Sou
         return SourceFile(problem=top.problem)
     if not inner and top.origin:
         return _existing(top.origin, module)
-    return _inside(top.places, inner, module)
+    return _inside(top.places, inner, module, names_in)
 
 
 def _existing(origin: str, module: str) -> SourceFile:
     if os.path.isfile(origin):
-        return SourceFile(Path(origin), compiled=not origin.endswith(".py"))
+        return SourceFile(origin, compiled=not origin.endswith(".py"))
     return SourceFile(compiled=True, problem=f"module {module!r} has no file ({origin})")
 
 
-def _inside(places: tuple[str, ...], inner: list[str], module: str) -> SourceFile:
+def _inside(
+    places: tuple[str, ...], inner: list[str], module: str, names_in: Callable[[str], frozenset[str]]
+) -> SourceFile:
     """Join the path parts as the import system would: a package wins over a module of the same name."""
     for place in places:
-        stem = os.sep.join((place, *inner))
-        for candidate in (f"{stem}{os.sep}__init__.py", f"{stem}.py"):
-            if os.path.isfile(candidate):
-                return SourceFile(Path(candidate))
+        folder, last = os.sep.join((place, *inner[:-1])), inner[-1] if inner else ""
+        names, stem = names_in(folder), f"{folder}{os.sep}{last}".rstrip(os.sep)
+        package = f"{stem}{os.sep}__init__.py"
+        if (not last or last in names) and os.path.isfile(package):
+            return SourceFile(package)
+        if f"{last}.py" in names:
+            return SourceFile(f"{stem}.py")
         for suffix in (*importlib.machinery.EXTENSION_SUFFIXES, ".pyc"):
-            if os.path.isfile(stem + suffix):
-                return SourceFile(Path(stem + suffix), compiled=True)
+            if last + suffix in names:
+                return SourceFile(stem + suffix, compiled=True)
     return SourceFile(problem=f"there is no module {module!r} in the installed package")

@@ -48,7 +48,7 @@ def _unmet(policy: Policy, path: Sequence[str]) -> Iterator[str]:
         step = f'pip install "{word}", or take it out of {source}'
         if name not in versions:
             yield f"The plugin {word!r} is required by {source} and is not installed. Next step: {step}."
-        elif not contains(wanted.specifier, versions[name]):
+        elif not contains(str(wanted.specifier), versions[name]):
             yield f"The plugin {word!r} is required by {source}; installed is {versions[name]}. Next step: {step}."
         elif policy.verdict(name).state is State.DISABLED:
             verdict = policy.verdict(name)

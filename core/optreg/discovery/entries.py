@@ -129,7 +129,7 @@ class Entry:
             return digest_of_card(self.card)
         if self.store is None or not self._is_read:
             return Digest(note=_NOT_READ)
-        return digest_of(self.target, self.distribution, self.store.names_in, self.store.locate)
+        return digest_of(self.target, self.distribution, self.store)
 
     @property
     def _is_read(self) -> bool:

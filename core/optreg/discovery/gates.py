@@ -89,18 +89,14 @@ class Gates:
     def _tensorflow(self, wanted: str) -> Verdict:
         if not wanted:
             return READY
-        from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - see the head of this file
-
-        try:
-            fits = SpecifierSet(wanted)
-        except InvalidSpecifier:
+        if not is_range(wanted):
             reason = f"card field 'tensorflow' must be a range such as '>=2.16,<3', received {wanted!r}"
             return Verdict(State.BROKEN, reason, f"report it to the authors of {self._distribution.name}")
         found = self._surroundings.find(TENSORFLOW[0])
         if found is None:
             reason = f"it needs TensorFlow {wanted}, which is not installed"
             return Verdict(State.MISSING_DEPENDENCY, reason, _install(f"tensorflow{wanted}"))
-        if not contains(fits, found[1]):
+        if not contains(wanted, found[1]):
             reason = f"it works with TensorFlow {wanted}; installed is {found[0]} {found[1]}"
             step = f"{_install(f'{found[0]}{wanted}')}, or look for another version of {self._distribution.name}"
             return Verdict(State.INCOMPATIBLE, reason, step)
@@ -117,14 +113,11 @@ class Gates:
         wanted = self._distribution.requires_python
         if not wanted:
             return READY
-        from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - see the head of this file
-
-        try:
-            fits = contains(SpecifierSet(wanted), platform.python_version())
-        except InvalidSpecifier:  # its author's slip; pip has warned of it
+        here = platform.python_version()
+        if not is_range(wanted) or contains(wanted, here):  # what is no range is its author's slip; pip has told
             return READY
-        reason = f"it works with Python {wanted}; this is {platform.python_version()}"
-        return READY if fits else Verdict(State.INCOMPATIBLE, reason, "use it with another Python")
+        reason = f"it works with Python {wanted}; this is {here}"
+        return Verdict(State.INCOMPATIBLE, reason, "use it with another Python")
 
     def _requirement(self, text: str, whose: str) -> Verdict:
         requirement = _parsed(text)
@@ -137,7 +130,7 @@ class Gates:
             if name == BUILT_IN or _importable(name):
                 return READY
             return Verdict(State.MISSING_DEPENDENCY, f"it needs the package {name!r} ({whose})", _install(wanted))
-        if name in _SUPPORTED and not contains(requirement.specifier, found[1]):
+        if name in _SUPPORTED and not contains(str(requirement.specifier), found[1]):
             reason = f"it requires {wanted}; installed is {found[0]} {found[1]}"
             return Verdict(State.INCOMPATIBLE, reason, _install(wanted.replace(name, found[0], 1)))
         return READY
@@ -153,13 +146,26 @@ def _parsed(text: str) -> Requirement | None:
         return None
 
 
-def contains(specifiers: object, version: str) -> bool:
+@functools.cache
+def is_range(text: str) -> bool:
+    """Whether a text is a range of versions, such as ``>=2.16,<3``."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - see the head of this file
+
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return False
+    return True
+
+
+@functools.cache
+def contains(range_: str, version: str) -> bool:
     """Whether a version lies in a range; one that cannot be compared keeps nobody out."""
     from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - see the head of this file
     from packaging.version import InvalidVersion  # noqa: PLC0415 - see the head of this file
 
     try:
-        return isinstance(specifiers, SpecifierSet) and specifiers.contains(version, prereleases=True)
+        return SpecifierSet(range_).contains(version, prereleases=True)
     except InvalidVersion:
         return True
 
