@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import tensorflow as tf
@@ -150,3 +152,45 @@ def test_control_characters_of_a_plugin_do_not_reach_the_terminal(
     assert result.exit_code == 1
     assert "\x1b[31m" not in result.stdout
     assert "red [bold]markup[/bold]" in result.stdout
+
+
+def test_documents_go_to_files_and_to_stdout(optreg_validate: Run, tmp_path: Path) -> None:
+    arguments = ("sgd", "--check", "it_can_be_built")
+    result = optreg_validate(*arguments, "--junit", str(tmp_path / "junit.xml"), "--markdown", "-")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("# Conformance\n")
+    root = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert [suite.get("name") for suite in root] == ["sgd"]
+    both = optreg_validate(*arguments, "--json", "--junit", str(tmp_path / "again.xml"))
+    assert json.loads(both.stdout)["ok"] is True
+    assert (tmp_path / "again.xml").read_text().startswith("<?xml")
+
+
+def test_options_that_cannot_be_met_are_refused_before_anything_runs(optreg_validate: Run, tmp_path: Path) -> None:
+    assert optreg_validate("sgd", "--json", "--markdown", "-").exit_code == 2
+    assert optreg_validate("sgd", "--junit", str(tmp_path / "absent" / "x.xml")).exit_code == 2
+    assert optreg_validate("sgd", "--no-isolate", "--timeout", "5").exit_code == 2
+
+
+def test_foreign_code_runs_in_a_child_process_and_built_ins_here(
+    optreg_validate: Run, climbs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def isolated(name: str, **options: Any) -> Any:
+        asked.append((name, options["timeout"]))
+        raise optreg.UnusableOptimizer(f"{name} cannot be used: its process killed by SIGSEGV")
+
+    monkeypatch.setattr("optreg.conformance.validate_isolated", isolated)
+    (tmp_path / "mine.py").write_text("x = 1\n")
+    path = f"{tmp_path}/mine.py:Mine"
+    assert optreg_validate("sgd", climbs, "--check", "it_can_be_built").exit_code == 0
+    assert asked == []
+    crashed = optreg_validate(path)
+    assert crashed.exit_code == 4
+    assert "killed by SIGSEGV" in crashed.stderr
+    assert optreg_validate("sgd", "--isolate", "--timeout", "30").exit_code == 4
+    assert asked == [(path, 600.0), ("sgd", 30.0)]
+    asked.clear()
+    assert optreg_validate(path, "--no-isolate").exit_code == 4
+    assert asked == []

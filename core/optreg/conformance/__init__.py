@@ -21,8 +21,10 @@ from optreg.conformance.baseline import BASELINE, Baseline
 from optreg.conformance.catalogue import all_checks, groups, select_checks
 from optreg.conformance.definition import Capability, Check, CheckFailure, CheckFunction, Skipped, check
 from optreg.conformance.devices import use_two_logical_devices
+from optreg.conformance.isolated import validate_isolated
 from optreg.conformance.pytest_support import parametrize_with_checks
 from optreg.conformance.report import Ledger, Report, Result
+from optreg.conformance.source_paths import loadable
 from optreg.conformance.subject import Subject, find_subject
 from optreg.conformance.validation import validate
 from optreg.errors import suggestion
@@ -43,10 +45,12 @@ __all__ = [
     "check",
     "find_subject",
     "groups",
+    "loadable",
     "parametrize_with_checks",
     "select_checks",
     "use_two_logical_devices",
     "validate",
+    "validate_isolated",
 ]
 
 

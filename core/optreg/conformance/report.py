@@ -45,8 +45,15 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-clean values."""
-        names = ("id", "group", "status", "seconds", "message", "likely_cause")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _WRITTEN}
+
+    @classmethod
+    def from_dict(cls, written: Mapping[str, Any]) -> Result:
+        """Return the result that ``to_dict`` wrote, without its exception."""
+        return cls(**{name: written[name] for name in _WRITTEN})
+
+
+_WRITTEN = ("id", "group", "status", "seconds", "message", "likely_cause")
 
 
 @dataclass(frozen=True)
@@ -120,3 +127,16 @@ class Report:
             "not_applicable": dict(self.not_applicable),
             "versions": dict(self.versions),
         }
+
+    @classmethod
+    def from_dict(cls, written: Mapping[str, Any]) -> Report:
+        """Return the report that ``to_dict`` wrote; what follows from the results is counted anew."""
+        return cls(
+            optimizer=written["optimizer"],
+            target=written["target"],
+            results=tuple(map(Result.from_dict, written["results"])),
+            not_applicable=written["not_applicable"],
+            known=written["ledger"]["known"],
+            versions=written["versions"],
+            problems=tuple(written["problems"]),
+        )

@@ -16,6 +16,7 @@ from optreg.conformance.definition import Check, CheckFailure, Skipped
 from optreg.conformance.expectations import as_expected
 from optreg.conformance.report import Result, Status
 from optreg.conformance.subject import Subject
+from optreg.isolation import announce
 
 _LONGEST = 400  # characters of a foreign error message
 
@@ -32,6 +33,7 @@ def run_checks(subject: Subject, checks: Sequence[Check], *, progress: Progress 
     """
     results: dict[str, Result] = {}
     for check in checks:
+        announce(check.id)
         results[check.id] = run_check(subject, check, results)
         if progress is not None:
             progress(results[check.id])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -16,7 +17,7 @@ from optreg.conformance.contributed import OwnChecks
 from optreg.conformance.definition import Check
 from optreg.conformance.expectations import JUDGE
 from optreg.conformance.lazy_tensorflow import tf
-from optreg.conformance.report import Report
+from optreg.conformance.report import Report, Result
 from optreg.conformance.runner import Progress, run_checks
 from optreg.conformance.subject import Subject, find_subject
 from optreg.registry.loading import target_of
@@ -51,22 +52,64 @@ def validate(  # noqa: PLR0913 - each is one question that a caller may have
         UnknownOptimizer, AmbiguousOptimizer, UnusableOptimizer: As for ``optreg.get_optimizer``.
         NotAnOptimizer: The class does not derive from ``optreg.Optimizer``.
     """
+    return plan(optimizer, hyperparameters, checks=checks, groups=groups, baseline=baseline).run(progress)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a validation is going to run, known before any check is run.
+
+    Args:
+        subject: The optimizer under test.
+        applicable: The checks to run, each after those that it requires.
+        not_applicable: Identity to the capability that the card does not declare.
+        known: Number of all checks there are.
+        problems: What is wrong already.
+        baseline: As given to ``validate``.
+    """
+
+    subject: Subject
+    applicable: tuple[Check, ...]
+    not_applicable: Mapping[str, str]
+    known: int
+    problems: tuple[str, ...]
+    baseline: Baseline | None
+
+    def run(self, progress: Progress | None = None) -> Report:
+        """Run the checks and report."""
+        return self.report(run_checks(self.subject, self.applicable, progress=progress))
+
+    def report(self, results: Sequence[Result]) -> Report:
+        """Return the report on these results."""
+        problems = (*self.problems, *short_of(self.baseline, results, self.not_applicable))
+        target, versions = target_of(self.subject.cls), _versions(self.subject)
+        return Report(
+            self.subject.label, target, tuple(results), self.not_applicable, self.known, versions, tuple(problems)
+        )
+
+
+def plan(
+    optimizer: Any,
+    hyperparameters: Mapping[str, Any] | None = None,
+    *,
+    checks: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    baseline: Baseline | None = None,
+) -> Plan:
+    """Return what ``validate`` would run for the same arguments. Loads the optimizer.
+
+    Raises:
+        InvalidFilter, UnknownOptimizer, AmbiguousOptimizer, UnusableOptimizer, NotAnOptimizer: As for ``validate``.
+    """
     selected = select_checks(checks, groups)
     subject = find_subject(optimizer, **(hyperparameters or {}))
     own = OwnChecks() if checks or groups else contributed_by(subject.origin[0])
     wanted, not_applicable = divide([*selected, *own.checks], subject.declared)
     # What is required is not asked for: where nothing asked for applies, nothing runs and the report is not ok.
     applicable, _ = divide(with_required(_with_expectations(wanted, subject.declared)), subject.declared)
-    results = run_checks(subject, applicable, progress=progress)
-    problems = (
-        *own.problems,
-        *lost_from_catalogue(subject.declared, {check.id for check in all_checks()}),
-        *short_of(baseline, results, not_applicable),
-    )
+    lost = lost_from_catalogue(subject.declared, {check.id for check in all_checks()})
     known = len({check.id for check in (*all_checks(), *selected, *own.checks)})
-    return Report(
-        subject.label, target_of(subject.cls), results, not_applicable, known, _versions(subject), tuple(problems)
-    )
+    return Plan(subject, applicable, not_applicable, known, (*own.problems, *lost), baseline)
 
 
 def divide(checks: Sequence[Check], card: Card) -> tuple[tuple[Check, ...], dict[str, str]]:
