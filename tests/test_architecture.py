@@ -22,6 +22,7 @@ CORE_ORDER = (
     "hookspecs",
     "discovery",
     "registry",
+    "scaffold",
     "optimizer",
     "legacy",
     "keras",

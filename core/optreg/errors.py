@@ -46,6 +46,10 @@ class InvalidName(OptregError, ValueError):
     """The word cannot be a registered name."""
 
 
+class InvalidProject(OptregError, ValueError):
+    """A new plugin package cannot be written as asked."""
+
+
 class NotAnOptimizer(OptregError, ValueError):
     """Something that is not an optimizer of optreg was given as one."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from optreg.cards import Card
 from optreg.cards.reader import read_card
@@ -19,6 +19,8 @@ from optreg.conformance.validation import divide
 from optreg.errors import InvalidFilter
 from optreg.registry import default_registry
 
+Test = TypeVar("Test", bound=Callable[..., Any])
+
 
 def parametrize_with_checks(
     optimizers: Sequence[Any],
@@ -27,7 +29,7 @@ def parametrize_with_checks(
     checks: Sequence[str] = (),
     groups: Sequence[str] = (),
     baseline: Baseline | None = None,
-) -> Any:
+) -> Callable[[Test], Test]:
     """Return a decorator that runs a test for each pair of an optimizer and a check that applies to it.
 
     ::
@@ -63,7 +65,8 @@ def parametrize_with_checks(
     ]
     if not cases:
         raise InvalidFilter(f"no check to run for {list(optimizers)!r}: a run without checks would pass unnoticed")
-    return pytest.mark.parametrize(("optimizer", "check"), cases)
+    decorator: Callable[[Test], Test] = pytest.mark.parametrize(("optimizer", "check"), cases)
+    return decorator
 
 
 class PytestCheck:
