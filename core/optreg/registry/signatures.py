@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -34,9 +35,14 @@ class Accepted:
 
 
 def accepted_by(target: Callable[..., Any]) -> Accepted:
-    """Return what a constructor accepts, following ``**kwargs`` up the base classes."""
+    """Return what a constructor accepts, following ``**kwargs`` up the base classes. Found out once for each class."""
     if not isinstance(target, type):
         return _signature(target)
+    return _accepted_by_class(target, target.__init__)  # type: ignore[misc]  # a replaced constructor is another one
+
+
+@functools.lru_cache(maxsize=512)
+def _accepted_by_class(target: type, _constructor: Callable[..., None]) -> Accepted:
     constructors = [vars(base)["__init__"] for base in target.__mro__ if "__init__" in vars(base)]
     names: list[str] = []
     first = _signature(constructors[0])
