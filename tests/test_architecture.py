@@ -23,6 +23,7 @@ CORE_ORDER = (
     "discovery",
     "registry",
     "scaffold",
+    "diagnosis",
     "optimizer",
     "legacy",
     "keras",

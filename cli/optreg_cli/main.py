@@ -11,11 +11,13 @@ from typer.core import TyperGroup
 
 from optreg_cli import exit_codes
 from optreg_cli.bench.running import bench
+from optreg_cli.doctor import doctor
 from optreg_cli.info import info
 from optreg_cli.listing import list_entries
 from optreg_cli.new import new
 from optreg_cli.startup import TextCommand, take_text_unconverted
 from optreg_cli.validate import validate
+from optreg_cli.why import why
 
 
 class Shell(TyperGroup):
@@ -67,6 +69,8 @@ app = typer.Typer(
 )
 app.command("list", cls=TextCommand, epilog=exit_codes.MEANINGS)(list_entries)
 app.command("info", cls=TextCommand, epilog=exit_codes.MEANINGS)(info)
+app.command("why", cls=TextCommand, epilog=exit_codes.MEANINGS)(why)
+app.command("doctor", cls=TextCommand, epilog=exit_codes.MEANINGS)(doctor)
 app.command("validate", cls=TextCommand, epilog=exit_codes.MEANINGS)(validate)
 app.command("bench", cls=TextCommand, epilog=exit_codes.MEANINGS)(bench)
 app.command("new", cls=TextCommand, epilog=exit_codes.MEANINGS)(new)

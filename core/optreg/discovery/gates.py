@@ -68,14 +68,15 @@ class Gates:
 
     def verdict(self, digest: Digest) -> Verdict:
         """Return why an entry may not be imported, or that it is ready."""
-        return next((found for found in self._verdicts(digest) if found.state is not State.READY), READY)
+        return next((found for _, found in self.passed(digest) if found.state is not State.READY), READY)
 
-    def _verdicts(self, digest: Digest) -> Iterator[Verdict]:
-        yield self._api(digest)
-        yield self._tensorflow(digest.tensorflow)
-        yield self._of_distribution
+    def passed(self, digest: Digest) -> Iterator[tuple[str, Verdict]]:
+        """Yield each gate with what it says of an entry, in their order."""
+        yield f"plugin API {digest.api or 'not said'}", self._api(digest)
+        yield f"TensorFlow {digest.tensorflow or 'of any version'}", self._tensorflow(digest.tensorflow)
+        yield f"requirements: {', '.join(self._distribution.requires) or 'none'}", self._of_distribution
         for text in digest.requires:
-            yield self._requirement(text, f"its card requires {text!r}")
+            yield f"requirement of the card: {text}", self._requirement(text, f"its card requires {text!r}")
 
     def _api(self, digest: Digest) -> Verdict:
         if digest.declared and digest.api > API_VERSION:
