@@ -84,7 +84,7 @@ def test_the_document_survives_json_and_holds_every_raw_sample(results: Results)
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert plain["schema"] == "optreg.bench/1"
     assert [len(entry["samples"]) for entry in plain["speed"]] == [6] * len(results.speed)
-    assert set(plain["speed"][0]["samples"][0]) == {"round", "position", "steps", "seconds"}
+    assert set(plain["speed"][0]["samples"][0]) == {"round", "position", "steps", "seconds", "process"}
     assert len(plain["training"][0]["losses"]) == 44
 
 
@@ -92,7 +92,7 @@ def test_the_document_says_where_when_and_what(results: Results) -> None:
     plain = document(results)
     expected = {"schema", "started", "finished", "argv", "options", "machine", "subjects", "training", "speed"}
     quality = {"tasks", "searches", "descents", "properties"}
-    assert set(plain) == expected | quality | {"notes", "interrupted", "summary"}
+    assert set(plain) == expected | quality | {"minor", "names", "resumed", "notes", "interrupted", "summary"}
     assert {"processor", "cores", "memory_bytes", "load", "python", "versions", "devices"} <= set(plain["machine"])
     assert {"optreg", "tensorflow", "keras", "tf_keras", "numpy"} <= set(plain["machine"]["versions"])
     assert plain["interrupted"] is False

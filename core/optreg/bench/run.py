@@ -6,11 +6,9 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from optreg.bench.contenders import Contender, contenders, libraries_named
+from optreg.bench.contenders import contenders, libraries_named
 from optreg.bench.machine import (
-    Device,
     absent_kinds,
-    available_memory,
     describe_machine,
     select_devices,
     stolen_seconds,
@@ -18,15 +16,12 @@ from optreg.bench.machine import (
 from optreg.bench.progress import Clock, Observer
 from optreg.bench.quality.programme import Undertaking, programme, search_plan
 from optreg.bench.quality.study import Regime
-from optreg.bench.results import Results, SpeedEntry, State
-from optreg.bench.results import Subject as Provenance
+from optreg.bench.results import History, Plan, Results, State
 from optreg.bench.selection import select
-from optreg.bench.speed.forecast import Forecast
+from optreg.bench.speed.campaign import Campaign, Extent
 from optreg.bench.speed.hook_cost import hook_contenders
 from optreg.bench.speed.layouts import DEFAULT_LAYOUTS, Layout, find_layout
-from optreg.bench.speed.plan import Group, admit, slice_of, turn_away
-from optreg.bench.speed.stand import Idle, Stand, make_gradients, measure_group
-from optreg.bench.speed.timing import Effort, Sampler
+from optreg.bench.speed.timing import Effort
 from optreg.bench.tasks.sources import require_bench_extra
 from optreg.errors import InvalidFilter, listing, suggestion
 
@@ -34,8 +29,6 @@ MODES = ("speed", "training", "landscapes", "properties")
 DEFAULT_MODES = ("speed", "training")
 EXECUTIONS = ("eager", "graph", "xla")
 DEFAULT_EXECUTIONS = ("eager", "graph")
-HARNESS = "-"
-_COPIES = 5  # of all parameters, at most: variable, two slots, temporaries of an unfused step
 
 
 @dataclass(frozen=True)
@@ -83,6 +76,7 @@ def run(
     *,
     observer: Observer | None = None,
     argv: Sequence[str] = (),
+    history: History | None = None,
 ) -> Results:
     """Measure the named optimizers, or all that are ready, and return everything found.
 
@@ -94,11 +88,13 @@ def run(
         options: What to measure.
         observer: Called with a ``Progress`` now and then.
         argv: Command line to record in the results.
+        history: What an earlier run of the same plan has done, and who is told what this one does.
 
     Raises:
         MissingExtra: scikit-learn or scipy is missing.
         UnknownOptimizer, UnknownLayout, UnknownPeer, UnknownDevice, InvalidFilter: A name that does not exist.
         UnknownHyperparameter, InvalidHyperparameter: A hyperparameter in brackets is wrong.
+        OtherPlan: The history is one of other names, options or versions.
     """
     options = options or Options()
     clock = Clock(options.budget, observer)
@@ -112,7 +108,9 @@ def run(
     plan = programme(
         options.modes, tasks=options.tasks, suite=options.suite, landscapes=options.landscapes, regime=regime
     )
-    results = Results(started=_now(), argv=list(argv), options=asdict(options), machine=describe_machine())
+    results = Results(_now(), list(argv), list(names), asdict(options), describe_machine())
+    history = history or History()
+    _begin(history, results)
     stolen = stolen_seconds()
     try:
         clock.tell("preparing")
@@ -124,100 +122,24 @@ def run(
             results.notes += notes
         results.subjects = [contender.provenance for contender in field]
         results.notes += [note for contender in field for note in contender.provenance.notes]
-        quality = Undertaking(plan, field, results, clock)
-        _Run(options, results, clock, field, quality).everything(layouts, devices)
+        quality = Undertaking(plan, field, results, clock, history=history)
+        campaign = Campaign(field, clock, Extent(options.executions, options.effort), history)
+        clock.ahead = lambda: quality.seconds_ahead() + campaign.seconds_ahead()
+        results.speed = campaign.plan(layouts, devices) if "speed" in options.modes else []
+        quality.everything()
+        campaign.everything()
     except KeyboardInterrupt:
         results.interrupted = True
     _finish(results, stolen)
     return results
 
 
-class _Run:
-    """The state of one run: its options, clock, contenders and the results it fills."""
-
-    def __init__(
-        self, options: Options, results: Results, clock: Clock, field: Sequence[Contender], quality: Undertaking
-    ) -> None:
-        self.options = options
-        self.results = results
-        self.clock = clock
-        self.field = field
-        self.quality = quality
-        self.forecast = Forecast()
-        clock.ahead = self._ahead
-
-    def everything(self, layouts: Sequence[Layout], devices: Sequence[Device]) -> None:
-        """Plan all entries, so that even an interrupted run lists them; then measure."""
-        speed = "speed" in self.options.modes
-        groups = [self._group(layout, device) for device in devices for layout in layouts] if speed else []
-        flat = [item for listed in groups for item in listed]
-        self.results.speed = [entry for group, _, _ in flat for entry in group.entries]
-        self.quality.everything()
-        while flat:
-            self._measure([group for group, _, _ in flat], *flat.pop(0))
-
-    def _ahead(self) -> float:
-        """Forecast the seconds that everything not yet begun will take."""
-        unmeasured = [it for it in self.results.speed if not it.samples and it.state.name == "finished"]
-        steps = sum(self.forecast.likely_seconds(entry, self.options.effort) for entry in unmeasured)
-        return steps + self.quality.seconds_ahead()
-
-    def _group(self, layout: Layout, device: Device) -> list[tuple[Group, Layout, list[Contender]]]:
-        """Return one group for each optimizer, ours and its peers; the first also holds the harness."""
-        groups: list[tuple[Group, Layout, list[Contender]]] = []
-        for label in dict.fromkeys(contender.optimizer for contender in self.field):
-            rivals = [contender for contender in self.field if contender.optimizer == label]
-            everyone = rivals if groups else [_harness(), *rivals]
-            entries = [
-                SpeedEntry(
-                    contender.optimizer,
-                    contender.implementation,
-                    execution,
-                    layout.name,
-                    device.name,
-                    layout.parameters,
-                    layout.tensors,
-                )
-                for execution in self.options.executions
-                for contender in everyone
-            ]
-            groups.append((Group(tuple(entries)), layout, everyone))
-        return groups
-
-    def _measure(self, ahead: list[Group], group: Group, layout: Layout, everyone: list[Contender]) -> None:
-        self.clock.tell(f"{layout.name}: {everyone[-1].optimizer} on {group.entries[0].device}")
-        if not self._fits_in_memory(group, layout, everyone):
-            return
-        admitted = admit(ahead, self.clock.left, self.forecast)
-        seconds = slice_of(group, ahead, self.clock.left, self.forecast)
-        turn_away(group, admitted, self.forecast, self.options.budget)
-        until = self.clock.now + seconds
-        stands = _stands(group, layout, everyone)
-        measure_group(stands, Sampler(self.options.effort, self.clock.tell), until=until)
-        self.forecast.learn(group.entries)
-
-    def _fits_in_memory(self, group: Group, layout: Layout, everyone: list[Contender]) -> bool:
-        """Skip the group, rather than the machine, when its subjects together would not fit."""
-        needed = 4 * layout.parameters * (1 + _COPIES * len(everyone))
-        free = available_memory()
-        if free is None or needed < free or not group.entries[0].device.startswith("cpu"):
-            return True
-        reason = f"needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
-        for entry in group.entries:
-            entry.state = State("skipped", reason)
-        return False
-
-
-def _stands(group: Group, layout: Layout, everyone: list[Contender]) -> list[tuple[SpeedEntry, Stand]]:
-    """Return a stand for each entry that shall run; entries of one contender share theirs."""
-    waiting = [entry for entry in group.entries if entry.state.name == "finished"]
-    gradients = make_gradients(layout) if waiting else []
-    stands = {contender.implementation: Stand(contender, layout, gradients) for contender in everyone}
-    return [(entry, stands[entry.implementation]) for entry in waiting]
-
-
-def _harness() -> Contender:
-    return Contender(HARNESS, "harness", Idle, Provenance(HARNESS, "harness", "", ""))
+def _begin(history: History, results: Results) -> None:
+    """Write down what is planned; a run that goes on keeps the time at which it was first begun."""
+    if history.plan is not None:
+        results.resumed.append(results.started)
+        results.started = history.plan.started or results.started
+    history.begin(Plan(tuple(results.names), results.options, results.machine["versions"], results.started))
 
 
 def _finish(results: Results, stolen: float | None) -> None:

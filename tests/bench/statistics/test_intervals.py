@@ -82,3 +82,9 @@ def test_five_pairs_are_too_few_for_an_interval() -> None:
 def test_samples_that_are_not_pairs_are_refused() -> None:
     with pytest.raises(ValueError, match="received 2 and 1"):
         ratio_of_medians([1.0, 2.0], [1.0])
+
+
+def test_deviation_and_upper_end_of_a_spread_match_the_hand_count() -> None:
+    # Median 3; distances 2 1 0 1 97, whose median is 1. 95 % lie below 4 + 0.8 * (100 - 4).
+    found = spread([1.0, 2.0, 3.0, 4.0, 100.0])
+    assert (found.median, found.deviation, found.nearly_all) == (3.0, 1.0, pytest.approx(80.8))

@@ -8,7 +8,7 @@ from optreg.bench.landscapes.descent import Descent, Extent, descend, tune
 from optreg.bench.landscapes.functions import LANDSCAPES, Landscape
 from optreg.bench.progress import Clock
 from optreg.bench.quality.study import tunable
-from optreg.bench.results import State
+from optreg.bench.results import History, State
 from optreg.bench.selection import Choice
 from optreg.errors import OptregError, listing, suggestion
 from optreg.registry.default import get_optimizer, optimizer_info
@@ -50,6 +50,7 @@ class Expedition:
         self._choices = {choice.label: choice for choice in choices}
         self._landscapes = {landscape.name: landscape for landscape in landscapes}
         self._clock, self._plan = clock, extent.search
+        self.history = History()
         self.descents = [
             _planned(choice, landscape, setting, extent)
             for landscape in landscapes
@@ -60,11 +61,16 @@ class Expedition:
     def everything(self, *, until: float) -> None:
         """Descend until the time is over."""
         for record in self.descents:
+            if self.history.adopt(record):
+                continue
             if self._clock.now > until:
                 record.state = State("skipped", "no time; raise --budget")
                 continue
-            self._clock.tell(f"{record.landscape}: {record.optimizer}, {record.setting}")
+            label = f"{record.landscape}: {record.optimizer}, {record.setting}"
+            self._clock.tell(label)
+            self.history.announce(label)
             self._descend(record)
+            self.history.keep(record)
 
     def seconds_ahead(self) -> float:
         """Forecast the seconds that the descents not yet begun will take."""

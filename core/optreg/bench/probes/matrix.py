@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from optreg.bench.probes.control import CONTROL
 from optreg.bench.probes.invariance import INVARIANCE
@@ -28,11 +28,18 @@ def trial_of(choice: Choice) -> Trial:
 
 
 def answers(
-    choice: Choice, *, until: float = float("inf"), observe: Callable[[], object] = lambda: None
+    choice: Choice,
+    *,
+    until: float = float("inf"),
+    observe: Callable[[], object] = lambda: None,
+    known: Collection[str] = (),
 ) -> Iterator[Answer]:
-    """Yield the answers of one optimizer to all probes; those left at ``until`` (``perf_counter``) are not asked."""
+    """Yield the answers of one optimizer to all probes whose answer is not known.
+
+    Those left at ``until`` (``perf_counter``) are not asked.
+    """
     trial = trial_of(choice)
-    for probe in PROBES:
+    for probe in (it for it in PROBES if it.name not in known):
         if time.perf_counter() > until:
             return
         yield ask(probe, trial, choice.label)

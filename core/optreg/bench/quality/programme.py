@@ -14,7 +14,7 @@ from optreg.bench.probes.probe import Answer
 from optreg.bench.progress import Clock
 from optreg.bench.quality.rates import Rates
 from optreg.bench.quality.study import Regime, Study, broken_tasks
-from optreg.bench.results import Results
+from optreg.bench.results import History, Results
 from optreg.bench.selection import parse_choice
 from optreg.bench.tasks.catalogue import Offer, select_tasks
 
@@ -69,14 +69,25 @@ def programme(
 class Undertaking:
     """A programme under way; all its runs stand in the results from the beginning."""
 
-    def __init__(self, plan: Programme, field: Sequence[Contender], results: Results, clock: Clock) -> None:
+    def __init__(
+        self,
+        plan: Programme,
+        field: Sequence[Contender],
+        results: Results,
+        clock: Clock,
+        *,
+        history: History | None = None,
+    ) -> None:
         ours = [it for it in field if it.implementation == OURS and not it.broken]
         self._choices = [parse_choice(contender.optimizer) for contender in ours]
         self._plan, self._results, self._clock = plan, results, clock
+        self._history = history or History()
         self._study = Study(field, plan.offers, results, clock=clock, regime=plan.regime)
+        self._study.history = self._history
         if "training" in plan.modes:
             results.tasks += broken_tasks()
         self._expedition = Expedition(self._choices, plan.landscapes, clock=clock, extent=Extent(plan.regime.search))
+        self._expedition.history = self._history
         results.descents = self._expedition.descents
 
     def everything(self) -> None:
@@ -97,10 +108,13 @@ class Undertaking:
     def _probe(self, *, until: float) -> None:
         for choice in self._choices:
             self._clock.tell(f"properties of {choice.label}")
-            found: list[Answer] = []
-            for answer in answers(choice, until=until, observe=self._clock.tell):
+            self._history.announce(f"properties of {choice.label}")
+            found: list[Answer] = self._history.of("properties", optimizer=choice.label)
+            self._results.properties += found
+            for answer in answers(choice, until=until, observe=self._clock.tell, known=[it.probe for it in found]):
                 found.append(answer)
                 self._results.properties.append(answer)
+                self._history.keep(answer)
             if len(found) < len(PROBES):
                 left = len(PROBES) - len(found)
                 self._results.notes.append(

@@ -12,7 +12,7 @@ from optreg.bench.quality.records import Search, TaskRecord
 from optreg.bench.quality.searching import search
 from optreg.bench.quality.targets import stored_targets
 from optreg.bench.quality.training import train
-from optreg.bench.results import Results, State, TrainingRun
+from optreg.bench.results import History, Results, State, TrainingRun
 from optreg.bench.selection import parse_choice
 from optreg.bench.subjects import LegacyContract, Subject
 from optreg.bench.tasks.catalogue import Offer, broken_offers
@@ -58,6 +58,7 @@ class Study:
         clock: Clock,
         regime: Regime,
     ) -> None:
+        self.history = History()
         self._field = [contender for contender in field if not contender.speed_only]
         self._results, self._clock, self._regime = results, clock, regime
         self._tasks: dict[str, Task] = {}
@@ -142,22 +143,28 @@ class Study:
     def _train_seed(self, task: Task, runs: Sequence[TrainingRun], *, until: float) -> None:
         problem = task.make(runs[0].seed, task.steps)
         for contender, run in zip(self._field, runs, strict=True):
+            if self.history.adopt(run):
+                continue
             self._tell(run, f"seed {run.seed + 1} of {self._regime.seeds}")
             if contender.broken:
                 run.state = contender.broken
             else:
                 train(contender.make, task, problem, run, self._turn(until))
+            self.history.keep(run)
 
     def _tuned(self, task: Task, plan: Rates, *, until: float) -> None:
         for record in [it for it in self._results.searches if it.task == task.name]:
             make = tunable(record.optimizer)
-            if self._clock.now > until:
+            known = self.history.adopt(record)
+            if not known and self._clock.now > until:
                 record.state = State("skipped", "no time to search for a learning rate; raise --budget")
             elif isinstance(make, State):
                 record.state = make
             else:
-                self._clock.tell(f"tuning {record.optimizer} on {task.name}")
-                search(make, task, record, plan=plan, turn=self._turn(until))
+                if not known:
+                    self._say(f"tuning {record.optimizer} on {task.name}")
+                    search(make, task, record, plan=plan, turn=self._turn(until))
+                    self.history.keep(record)
                 if record.chosen is not None:
                     self._train_tuned(task, record, make(record.chosen), until=until)
 
@@ -168,17 +175,24 @@ class Study:
                 record.optimizer, OURS, task.name, self._regime.device, seed, "tuned", record.chosen, task.steps
             )
             self._results.training.append(run)
+            if self.history.adopt(run):
+                continue
             self._tell(run, f"tuned, seed {seed + 1} of {self._regime.seeds}")
             if self._clock.now > until:
                 run.state = State("skipped", f"no time for seed {seed + 1}; raise --budget")
             else:
                 train(make, task, task.make(seed, task.steps), run, self._turn(until))
+            self.history.keep(run)
 
     def _turn(self, until: float) -> Turn:
         return Turn(until, self._clock.tell)
 
     def _tell(self, run: TrainingRun, words: str) -> None:
-        self._clock.tell(f"training {run.optimizer} ({run.implementation}) on {run.task}, {words}")
+        self._say(f"training {run.optimizer} ({run.implementation}) on {run.task}, {words}")
+
+    def _say(self, words: str) -> None:
+        self._clock.tell(words)
+        self.history.announce(words)
 
 
 def tunable(label: str) -> Callable[[float], Callable[[], LegacyContract]] | State:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:  # these records need ``State`` themselves
     from optreg.bench.quality.records import Search, TaskRecord
 
 SCHEMA = "optreg.bench/1"
+"""Name and major version of the results file; a reader of 1 reads every file of 1."""
+
+MINOR = 1
+"""Grows when fields are added, which readers of the same major version pass over."""
 
 StateName = Literal["finished", "diverged", "failed", "skipped"]
 _REASON_LENGTH = 300
@@ -42,13 +46,14 @@ class Sample:
     """One timed sample.
 
     ``round`` is -1 for a warm-up; ``position`` is the place in the random order of the round; ``seconds`` are for one
-    step, the mean over ``steps`` steps.
+    step, the mean over ``steps`` steps. ``process`` counts the processes of a run with replicas.
     """
 
     round: int
     position: int
     steps: int
     seconds: float
+    process: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,20 @@ class SpeedEntry:
     samples: list[Sample] = field(default_factory=list)
 
     @property
+    def label(self) -> str:
+        """The entry in words, and in those alone."""
+        return f"{self.optimizer} {self.execution} {self.implementation} on {self.layout}, {self.device}"
+
+    @property
     def seconds(self) -> list[float]:
         """Seconds a step, one value for each sample."""
         return [sample.seconds for sample in self.samples]
+
+    @property
+    def by_process(self) -> list[list[float]]:
+        """Seconds a step, the samples of each process apart."""
+        processes = sorted({sample.process for sample in self.samples})
+        return [[it.seconds for it in self.samples if it.process == number] for number in processes]
 
 
 @dataclass(frozen=True)
@@ -148,11 +164,13 @@ class Subject:
 class Results:
     """Everything one run of the benchmark found.
 
-    ``summary`` is filled by ``optreg.bench.summary`` when the run ends; the rest is raw.
+    ``summary`` is filled by ``optreg.bench.summary`` when the run ends; the rest is raw. ``resumed`` holds when a run
+    that had been cut short went on; ``unknown`` what a newer optreg wrote and this one does not know.
     """
 
     started: str
     argv: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     subjects: list[Subject] = field(default_factory=list)
@@ -164,13 +182,18 @@ class Results:
     speed: list[SpeedEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     finished: str = ""
+    resumed: list[str] = field(default_factory=list)
     interrupted: bool = False
+    unknown: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
+    minor: int = MINOR
 
     def to_dict(self) -> dict[str, Any]:
         """Return the results as JSON types; numbers that are not finite become None, since JSON has none."""
         plain: dict[str, Any] = json_ready(dataclasses.asdict(self))
-        return {"schema": plain.pop("schema")} | plain
+        unknown = plain.pop("unknown")
+        versioned = {"schema": plain.pop("schema"), "minor": plain.pop("minor")}
+        return {**versioned, **plain, **unknown}
 
     @property
     def unusable(self) -> list[str]:

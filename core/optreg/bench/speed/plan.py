@@ -48,7 +48,7 @@ def slice_of(group: Group, groups: Sequence[Group], seconds: float, forecast: Fo
 def turn_away(group: Group, admitted: Sequence[SpeedEntry], forecast: Forecast, budget: float) -> None:
     """Mark the entries of the group that do not fit, saying what they would have taken."""
     for entry in group.entries:
-        if entry not in admitted:
+        if entry not in admitted and entry.state.name == "finished":
             reason = f"does not fit into the budget of {budget:g} s; raise --budget"
             entry.state = State("skipped", reason, forecast.least_seconds(entry))
 

@@ -112,6 +112,7 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
             if is_peer(entry) and sampler.clock() > until:
                 entry.state = State("skipped", "out of time: setting up the others took longer than forecast")
                 continue
+            sampler.announce(entry.label)
             contestant = _set_up(entry, stand)
             contestants += [contestant] if contestant else []
             sampler.observe()

@@ -72,12 +72,16 @@ class Sampler:
         observe: Called after every sample.
         clock: Returns seconds; ``time.perf_counter`` unless a test needs another.
         seed: Of the random order within rounds.
+        announce: Called with the label of a contestant before anything of it runs, for the case that it never returns.
+        process: Number of this process in a run with replicas.
     """
 
     effort: Effort = field(default_factory=Effort)
     observe: Callable[[], object] = lambda: None
     clock: Clock = time.perf_counter
     seed: int = 0
+    announce: Callable[[str], object] = lambda _: None
+    process: int = 0
 
     def run(self, contestants: Sequence[Contestant], until: float) -> None:
         """Sample until ``until`` on the clock, or until all medians are precise.
@@ -87,7 +91,7 @@ class Sampler:
         """
         for contestant in contestants:
             self._guarded(contestant, self._warm_up)
-        random = np.random.default_rng(self.seed)
+        random = np.random.default_rng([self.seed, self.process])
         share = max(until - self.clock(), 0.0) / max(len(contestants), 1)
         for round_number in range(self.effort.most):
             left = until - self.clock()
@@ -101,6 +105,7 @@ class Sampler:
         """Run the action; whatever an optimizer raises becomes the state of its entry."""
         if contestant.entry.state.name != "finished":
             return
+        self.announce(contestant.entry.label)
         try:
             action(contestant)
         except Exception as error:  # an optimizer may raise anything, and must not end the run
@@ -131,7 +136,7 @@ class Sampler:
             contestant.wait()
             elapsed = self.clock() - start
         contestant.spent += elapsed
-        return Sample(place[0], place[1], contestant.steps, elapsed / contestant.steps)
+        return Sample(place[0], place[1], contestant.steps, elapsed / contestant.steps, self.process)
 
 
 def _wants_more(contestant: Contestant, effort: Effort, *, share: float, left: float) -> bool:

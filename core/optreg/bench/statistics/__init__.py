@@ -1,5 +1,6 @@
 """The statistics of a benchmark, computed by scipy and numpy from raw samples."""
 
+from optreg.bench.statistics.comparison import ALPHA, THRESHOLD, Change, Pair, compare_all
 from optreg.bench.statistics.intervals import (
     CONFIDENCE,
     Interval,
@@ -9,13 +10,25 @@ from optreg.bench.statistics.intervals import (
     relative_half_width,
     spread,
 )
+from optreg.bench.statistics.outliers import Outliers, outliers
+from optreg.bench.statistics.replicas import Between, between, replicated_interval
 
 __all__ = [
+    "ALPHA",
     "CONFIDENCE",
+    "THRESHOLD",
+    "Between",
+    "Change",
     "Interval",
+    "Outliers",
+    "Pair",
     "Spread",
+    "between",
+    "compare_all",
     "median_interval",
+    "outliers",
     "ratio_of_medians",
     "relative_half_width",
+    "replicated_interval",
     "spread",
 ]

@@ -23,7 +23,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, quartiles and range of ``count`` values."""
+    """Median, quartiles and range of ``count`` values.
+
+    ``deviation`` is the median distance from the median; 95 % of the values lie below ``nearly_all``.
+    """
 
     count: int
     median: float
@@ -31,6 +34,8 @@ class Spread:
     upper_quartile: float
     least: float
     greatest: float
+    deviation: float = 0.0
+    nearly_all: float = 0.0
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -41,8 +46,10 @@ def spread(values: Sequence[float]) -> Spread:
     """
     if not values:
         raise ValueError("the spread of no values is not defined")
-    least, lower, median, upper, greatest = np.quantile(np.asarray(values, float), [0.0, 0.25, 0.5, 0.75, 1.0])
-    return Spread(len(values), float(median), float(lower), float(upper), float(least), float(greatest))
+    array = np.asarray(values, float)
+    least, lower, median, upper, high, greatest = map(float, np.quantile(array, [0.0, 0.25, 0.5, 0.75, 0.95, 1.0]))
+    deviation = float(np.median(np.abs(array - median)))
+    return Spread(len(values), median, lower, upper, least, greatest, deviation, high)
 
 
 def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:

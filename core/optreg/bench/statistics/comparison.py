@@ -1,0 +1,121 @@
+"""Is one set of samples slower than another? Two answers that must agree: how much, and whether chance explains it.
+
+A difference counts when the Mann-Whitney test, corrected over all entries compared (Holm 1979), leaves less than
+``alpha`` to chance, when the bootstrap interval of the ratio leaves out 1, and when the ratio exceeds the threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from optreg.bench.statistics.intervals import CONFIDENCE, Interval
+from optreg.bench.statistics.replicas import Processes, nested_medians
+
+ALPHA = 0.01
+"""Chance of a false alarm, over all entries of a comparison together."""
+
+THRESHOLD = 0.05
+"""A ratio nearer to 1 than this is no change worth a word."""
+
+_EXACT = 20  # samples a side up to which the exact distribution is computed, where no values are equal
+_FEWEST = 5  # samples a side: with fewer, even a complete separation has p > 0.01
+
+Direction = Literal["slower", "faster", "same", "unclear"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """How new samples compare with old ones.
+
+    ``ratio`` is the new median by the old one, ``chance`` the p-value after correction. ``direction`` is ``unclear``
+    where there are too few samples, or where the interval reaches beyond the threshold without the test agreeing.
+    """
+
+    ratio: float
+    interval: Interval
+    chance: float
+    old_count: int
+    new_count: int
+    direction: Direction
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Old and new samples of one entry, one sequence for each process that took some."""
+
+    old: Processes
+    new: Processes
+
+
+def compare_all(pairs: Sequence[Pair], *, threshold: float = THRESHOLD, alpha: float = ALPHA) -> list[Change]:
+    """Return the change of each pair, its chance corrected over all of them.
+
+    Raises:
+        ValueError: A pair has no samples on one side.
+    """
+    chances = holm([rank_test(_flat(pair.old), _flat(pair.new)) for pair in pairs])
+    return [_change(pair, chance, threshold, alpha) for pair, chance in zip(pairs, chances, strict=True)]
+
+
+def rank_test(old: Sequence[float], new: Sequence[float]) -> float:
+    """Return the two-sided p-value of Mann and Whitney's test that both come from one distribution.
+
+    Exact for few samples without ties, else by the normal approximation with correction for ties.
+    """
+    from scipy.stats import mannwhitneyu  # noqa: PLC0415 - of the bench extra, and slow to import
+
+    if len({*old, *new}) == 1:
+        return 1.0
+    exact = max(len(old), len(new)) <= _EXACT and len({*old, *new}) == len(old) + len(new)
+    return float(mannwhitneyu(old, new, method="exact" if exact else "asymptotic").pvalue)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Return the p-values corrected for their number, so that the chance of any false alarm stays below alpha."""
+    array = np.asarray(chances, float)
+    order = np.argsort(array, kind="stable")
+    factors = np.arange(len(array), 0, -1)
+    corrected = np.empty_like(array)
+    corrected[order] = np.minimum(np.maximum.accumulate(array[order] * factors), 1.0)
+    return [float(value) for value in corrected]
+
+
+def ratio_interval(old: Processes, new: Processes, *, seed: int = 0) -> Interval:
+    """Return the bootstrap interval of the ratio of the medians, new by old, samples resampled on each side.
+
+    Where a side was measured by several processes these are resampled first: it holds what differs between them.
+    """
+    random = np.random.default_rng(seed)
+    ratios = nested_medians(new, random) / nested_medians(old, random)
+    low, high = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(low), float(high), CONFIDENCE)
+
+
+def _change(pair: Pair, chance: float, threshold: float, alpha: float) -> Change:
+    old, new = _flat(pair.old), _flat(pair.new)
+    ratio = float(np.median(new) / np.median(old))
+    interval = ratio_interval(pair.old, pair.new)
+    direction = _direction(ratio, interval, significant=chance < alpha, threshold=threshold)
+    few = min(len(old), len(new)) < _FEWEST
+    return Change(ratio, interval, chance, len(old), len(new), "unclear" if few else direction)
+
+
+def _direction(ratio: float, interval: Interval, *, significant: bool, threshold: float) -> Direction:
+    slower, faster = ratio > 1 + threshold, ratio < 1 / (1 + threshold)
+    if significant and slower and interval.low > 1:
+        return "slower"
+    if significant and faster and interval.high < 1:
+        return "faster"
+    wide = interval.high > 1 + threshold or interval.low < 1 / (1 + threshold)
+    return "unclear" if wide else "same"
+
+
+def _flat(processes: Processes) -> list[float]:
+    values = [value for samples in processes for value in samples]
+    if not values:
+        raise ValueError("a comparison needs samples on both sides")
+    return values

@@ -1,0 +1,83 @@
+"""Known answers of the statistics of a comparison, computed by hand or taken from tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from optreg.bench.statistics import Pair, compare_all
+from optreg.bench.statistics.comparison import holm, rank_test, ratio_interval
+
+
+def test_the_rank_test_of_separated_samples_counts_the_orders() -> None:
+    # Of the 10! / (5! 5!) = 252 ways to mix five and five, one and its mirror image are as extreme.
+    assert rank_test([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]) == pytest.approx(2 / 252)
+
+
+def test_the_rank_test_of_a_small_case_matches_the_count_by_hand() -> None:
+    # U = 1 of at most 6: of the 10 ways to choose ranks, sums 3 and 4 (one each) and their mirrors are as extreme.
+    assert rank_test([1, 3], [2, 4, 5]) == pytest.approx(4 / 10)
+
+
+def test_equal_samples_differ_by_chance_alone() -> None:
+    assert rank_test([2.0, 2.0], [2.0, 2.0, 2.0]) == 1.0
+
+
+def test_ties_and_many_samples_use_the_normal_approximation() -> None:
+    # n = m = 30, all separated: U = 0, mean 450, variance 30 * 30 * 61 / 12 = 4575; z = 449.5 / 67.639 = 6.6456
+    p = rank_test(list(range(30)), list(range(100, 130)))
+    assert p == pytest.approx(3.02e-11, rel=0.01)
+
+
+def test_holm_multiplies_the_least_by_all_and_never_falls() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def around(middle: float, count: int = 10) -> list[float]:
+    return [middle * (1 + 0.001 * number) for number in range(-(count // 2), count - count // 2)]
+
+
+@pytest.mark.parametrize(
+    ("factor", "direction"), [(1.0, "same"), (1.03, "same"), (1.1, "slower"), (0.8, "faster"), (2.0, "slower")]
+)
+def test_a_change_needs_significance_and_size(factor: float, direction: str) -> None:
+    [change] = compare_all([Pair([around(1.0)], [around(factor)])])
+    assert change.direction == direction
+    assert change.ratio == pytest.approx(factor)
+    assert change.interval.low <= factor <= change.interval.high
+
+
+def test_a_large_change_among_noise_is_unclear_and_not_an_alarm() -> None:
+    noisy = [1.0, 3.0, 0.5, 2.0, 0.7, 4.0]
+    [change] = compare_all([Pair([noisy], [[1.3 * value for value in noisy]])])
+    assert change.direction == "unclear"
+
+
+def test_four_samples_can_never_be_clear() -> None:
+    [change] = compare_all([Pair([around(1.0, 4)], [around(2.0, 4)])])
+    assert change.direction == "unclear"
+
+
+def test_the_same_difference_counts_for_less_among_many_entries() -> None:
+    one = Pair([around(1.0, 5)], [around(1.2, 5)])  # p = 2 / 252 = 0.0079
+    nothing = Pair([around(1.0)], [around(1.0)])
+    assert compare_all([one])[0].direction == "slower"
+    assert compare_all([one, nothing])[0].direction == "unclear"
+
+
+def test_what_differs_between_processes_widens_the_interval() -> None:
+    random = np.random.default_rng(0)
+    steady = [list(random.normal(1.0, 0.01, 10)) for _ in range(6)]
+    factors = (0.9, 0.94, 0.98, 1.02, 1.06, 1.1)
+    moody = [list(np.array(samples) * factor) for samples, factor in zip(steady, factors, strict=True)]
+    together = [[value for samples in moody for value in samples]]
+    apart = ratio_interval(steady, moody)
+    pooled = ratio_interval(steady, together)
+    assert apart.high - apart.low > 1.5 * (pooled.high - pooled.low)
+
+
+def test_a_side_without_samples_is_an_error() -> None:
+    with pytest.raises(ValueError, match="needs samples on both sides"):
+        compare_all([Pair([[]], [[1.0]])])
