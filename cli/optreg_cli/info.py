@@ -88,11 +88,11 @@ def _show_facts(entry: Entry) -> None:
             ("dtypes", ", ".join(declared.dtypes) or "not declared"),
             ("compiles with XLA", "yes" if declared.xla else "no"),
             *((f"with {flag}", f"not {', '.join(lost)}") for flag, lost in declared.without.items()),
-            ("aliases", ", ".join(declared.aliases) or "none"),
             *(("limit", limit) for limit in declared.limits),
             ("paper", f"{paper.authors}: {paper.title} ({paper.year}), {paper.link}" if paper else "none"),
         ]
     facts += [
+        ("aliases", ", ".join(_aliases(entry)) or "none"),
         ("state", entry.state.value),
         ("distribution", entry.origin),
         ("qualified name", entry.qualified_name),
@@ -114,6 +114,7 @@ def _record(entry: Entry) -> dict[str, Any]:
         "name": entry.name,
         "qualified_name": entry.qualified_name,
         "kind": entry.kind,
+        "aliases": _aliases(entry),
         "state": entry.state.value,
         "reason": entry.reason,
         "next_step": entry.next_step,
@@ -131,6 +132,12 @@ def _record(entry: Entry) -> dict[str, Any]:
         "file": str(entry.path) if entry.path else None,
         "note": entry.reading.note,
     }
+
+
+def _aliases(entry: Entry) -> tuple[str, ...]:
+    from optreg.registry import default_registry
+
+    return default_registry().aliases_of(entry)
 
 
 def _default(item: HyperparameterCard) -> str:

@@ -91,7 +91,7 @@ def _record(registry: Registry, entry: Entry) -> dict[str, Any]:
         "distribution": entry.distribution,
         "version": entry.version,
         "target": entry.target,
-        "aliases": entry.aliases,
+        "aliases": registry.aliases_of(entry),
         "summary": entry.digest.summary,
         "capabilities": entry.digest.capabilities,
     }

@@ -72,6 +72,36 @@ def test_what_a_plugin_registered_before_it_failed_is_taken_back(site):
         registry.refresh()
 
 
+def test_a_failing_plugin_takes_nothing_back_that_others_registered(site):
+    site.install_lion("pack", module="lion_module")
+    site.install("bad", {"bad_module.py": "raise OSError\nclass X: ..."}, bad="bad_module:X")
+    registry = Registry()
+
+    class Mine(registry.get_class("lion")):
+        __module__ = "typed_at_a_prompt"
+
+    registry.register("mine", Mine)
+    with pytest.raises(optreg.UnusableOptimizer):
+        registry.get_optimizer("bad")
+    assert registry.get_class("mine") is Mine
+
+
+def test_a_failure_while_another_thread_refreshes_is_kept_beside_what_is_registered(site):
+    site.install_lion("pack", module="lion_module")
+    registry = Registry()
+    source = "import refreshing\nrefreshing.now()\nraise OSError('late')\nclass X: ..."
+    site.install("bad", {"bad_module.py": source, "refreshing.py": "now = None"}, bad="bad_module:X")
+    import refreshing
+
+    refreshing.now = registry.refresh
+    registry.refresh()
+    registry.register("cub", registry.get_class("lion"))
+    with pytest.raises(optreg.UnusableOptimizer):
+        registry.get_optimizer("bad")
+    assert registry.optimizer_info("bad").state is State.BROKEN
+    assert [entry.name for entry in registry.entries() if entry.distribution == "session"] == ["cub"]
+
+
 def test_a_plugin_may_ask_for_another_while_it_is_imported(site):
     site.install_lion("inner", module="inner_module", name="inner_lion")
     outer = "import optreg\nfriend = optreg.get_optimizer('inner_lion')\n" + LION

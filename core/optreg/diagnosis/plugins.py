@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optreg.diagnosis.finding import Finding, Severity
-from optreg.discovery.entries import Entry, State
+from optreg.discovery.entries import KINDS, Entry, State
 from optreg.discovery.index import Index
 from optreg.discovery.policy import Policy
 from optreg.errors import InvalidFilter, PolicyViolation, listing
@@ -22,7 +22,7 @@ def findings(registry: Registry) -> Iterator[Finding]:
         InvalidFilter: The settings cannot be read.
     """
     index = registry.index
-    yield from (of_entry(entry) for entry in index.shown if entry.reason)
+    yield from (of_entry(entry) for kind in KINDS for entry in index.shown(kind) if entry.reason)
     yield from _of_policy(index)
     try:
         registry.enforce()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from optreg.discovery.distributions import normalise
-from optreg.discovery.entries import Entry, State
+from optreg.discovery.entries import KINDS, Entry, State
 from optreg.discovery.gates import Surroundings, contains
 from optreg.discovery.index import Index
 from optreg.discovery.policy import Policy
@@ -58,7 +58,12 @@ def _unmet(policy: Policy, path: Sequence[str]) -> Iterator[str]:
 def _not_tolerated(index: Index) -> Iterator[str]:
     if not index.policy.strict:
         return
-    wrong = [entry for entry in index.shown if entry.state in _NOT_TOLERATED and not _chosen_by_user(index, entry)]
+    wrong = [
+        entry
+        for kind in KINDS
+        for entry in index.shown(kind)
+        if entry.state in _NOT_TOLERATED and not _chosen_by_user(index, entry)
+    ]
     if wrong:
         listed = "; ".join(
             f"{entry.qualified_name} is {entry.state.value} ({entry.reason}; {entry.next_step})" for entry in wrong

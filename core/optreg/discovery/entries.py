@@ -209,7 +209,11 @@ class Entry:
 
     def judged(self, state: State, reason: str, next_step: str) -> Entry:
         """Return the same entry with another verdict."""
-        return replace(self, verdict=Verdict(state, reason, next_step))
+        return self.marked(Verdict(state, reason, next_step))
+
+    def marked(self, verdict: Verdict) -> Entry:
+        """Return the same entry with another verdict."""
+        return replace(self, verdict=verdict)
 
 
 def old_name_verdict(entry: Entry, since: str, removal: str, replacement: str) -> Verdict:

@@ -37,20 +37,22 @@ class Index:
     winners: dict[tuple[str, str], Entry] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
 
-    @cached_property
-    def shown(self) -> tuple[Entry, ...]:
-        """All entries and the old names that cards declare, sorted. Reads every card, once."""
-        from optreg.discovery.old_names import old_names  # noqa: PLC0415 - look-up by name does without it
+    def shown(self, kind: str) -> list[Entry]:
+        """Return all entries of a kind and the old names that their cards declare, sorted. Reads those cards, once."""
+        if kind not in self._shown:
+            from optreg.discovery.old_names import old_names  # noqa: PLC0415 - look-up by name does without it
 
-        return tuple(sorted((*self.entries, *old_names(self)), key=_order))
+            present = [entry for entry in self.entries if entry.kind == kind]
+            self._shown[kind] = sorted((*present, *old_names(self, present)), key=entry_order)
+        return self._shown[kind]
+
+    @cached_property
+    def _shown(self) -> dict[str, list[Entry]]:
+        return {}
 
     @cached_property
     def _named(self) -> dict[tuple[str, str], list[Entry]]:
         return _grouped(self.entries)
-
-    @cached_property
-    def _old(self) -> dict[tuple[str, str], list[Entry]]:
-        return _grouped(entry for entry in self.shown if entry.replacement)
 
     def named(self, kind: str, name: str) -> list[Entry]:
         """Return every entry of that kind and folded name, of whatever state; old names are left out."""
@@ -58,7 +60,7 @@ class Index:
 
     def formerly(self, kind: str, name: str) -> list[Entry]:
         """Return every old name of that kind that is written so. Reads every card, once."""
-        return self._old.get((kind, name), [])
+        return [entry for entry in self.shown(kind) if entry.replacement and entry.name == name]
 
     def of(self, kind: str, distribution: str, name: str) -> Entry | None:
         """Return the entry with that qualified name."""
@@ -112,7 +114,7 @@ def is_target(text: str) -> bool:
 
 def settle(entries: Iterable[Entry], policy: Policy) -> Index:
     """Decide who answers to each short name, and mark the others ambiguous or shadowed."""
-    rivals = _grouped(sorted(entries, key=_order))
+    rivals = _grouped(sorted(entries, key=entry_order))
     settled: list[Entry] = []
     winners: dict[tuple[str, str], Entry] = {}
     for key, group in rivals.items():
@@ -121,10 +123,11 @@ def settle(entries: Iterable[Entry], policy: Policy) -> Index:
         if winner:
             winners[key] = winner
         settled += [_placed(entry, winner, candidates) for entry in group]
-    return Index(tuple(sorted(settled, key=_order)), winners, policy)
+    return Index(tuple(sorted(settled, key=entry_order)), winners, policy)
 
 
-def _order(entry: Entry) -> tuple[str, str, str]:
+def entry_order(entry: Entry) -> tuple[str, str, str]:
+    """Return the key that entries are sorted by, whatever the order in which they were found."""
     return entry.name, entry.distribution, entry.kind
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from optreg.discovery.index import Index
 
 
-def old_names(index: Index) -> Iterator[Entry]:
-    """Yield an entry for each old name; one that a present name has taken over, or two cards claim, is marked so."""
+def old_names(index: Index, present: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield an entry for each old name that the cards of these entries declare.
+
+    One that a present name has taken over, or that several cards claim, is marked so.
+    """
     claims: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for entry in index.entries:
+    for entry in present:
         if entry.usable:
             for old in entry.digest.deprecated:
                 if fold(old[0]) != entry.name:

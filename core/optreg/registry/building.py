@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from optreg.errors import InvalidConfig, NotAnOptimizer, listing
+from optreg.errors import InvalidConfig, InvalidName, NotAnOptimizer, listing
 from optreg.registry.configs import Description, describe
 from optreg.registry.keras_configs import without_unused_options
 from optreg.registry.loading import is_optimizer, library_of, not_an_optimizer
@@ -57,6 +57,20 @@ def build_optimizer(
             f"Assign them (optimizer.{next(iter(hyperparameters))} = ...), or pass the name or the class"
         )
     return cast("Optimizer", optimizer)
+
+
+def name_and_arguments(kind: str, spec: Any) -> tuple[str, Mapping[str, Any]]:
+    """Read what a user writes for a transformer or an aggregator: a name, or (name, arguments).
+
+    Raises:
+        InvalidName: The specification is neither.
+    """
+    match spec:
+        case str():
+            return spec, {}
+        case (str(name), Mapping() as arguments):
+            return name, arguments
+    raise InvalidName(f"A {kind} is given by its name or by (name, arguments), received {spec!r}")
 
 
 def _construct(cls: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> Optimizer:

@@ -5,7 +5,8 @@ Each step says what it did, so that ``optreg why`` tells of the very look-up tha
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from optreg.discovery.entries import SESSION, Entry, fold
 from optreg.discovery.index import Index
@@ -17,6 +18,7 @@ from optreg.errors import (
     listing,
     suggestion,
 )
+from optreg.registry.loading import imported, target_of
 
 
 class Step(NamedTuple):
@@ -185,6 +187,23 @@ def find_class_name(index: Index, kind: str, class_name: str) -> Entry:
         raise
 
 
+def name_of_class(index: Index, cls: Callable[..., Any]) -> str | None:
+    """Return ``distribution/name`` for a class that an entry leads to, or None."""
+    target = target_of(cls)
+    for entry in index.entries:
+        if entry.live is cls or (entry.live is None and entry.target == target):
+            return entry.qualified_name
+    # An entry may point to the place where the class is re-exported; modules already imported can tell.
+    return next((entry.qualified_name for entry in index.entries if imported(entry.target) is cls), None)
+
+
+def own_aliases(index: Index, entry: Entry) -> list[str]:
+    """Return the names of the user's own that lead to an entry."""
+    if entry.kind != "optimizer":
+        return []
+    return [name for name in index.policy.aliases if Resolution(index, entry.kind, name).entry == entry]
+
+
 def unusable(entry: Entry) -> UnusableOptimizer:
     """Return the error for an entry that cannot be loaded, with its reason and what to do."""
     step = f" Next step: {entry.next_step}." if entry.next_step else ""
@@ -193,7 +212,7 @@ def unusable(entry: Entry) -> UnusableOptimizer:
 
 def unknown(index: Index, kind: str, name: str) -> UnknownOptimizer:
     """Return the error for a name that nothing answers to, with the nearest one that something does."""
-    entries = [entry for entry in index.shown if entry.kind == kind]
+    entries = index.shown(kind)
     short = {entry.name for entry in entries if not entry.replacement}
     words = {entry.name for entry in entries} | {alias for entry in entries for alias in entry.aliases}
     words |= {entry.qualified_name for entry in entries} if "/" in name else set()

@@ -14,20 +14,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optreg.discovery.entries import KINDS, SESSION, Entry, State, Verdict
-from optreg.discovery.index import Index, discover, settle
+from optreg.discovery.index import Index, discover, entry_order, settle
 from optreg.discovery.policy import Policy
-from optreg.errors import InvalidFilter, InvalidName, listing, suggestion
+from optreg.errors import InvalidName
 from optreg.registry import lookup
-from optreg.registry.loading import LoadFailure, imported, load_target, load_unregistered, target_of
-from optreg.registry.old_name_warnings import OldNameWarnings
-from optreg.registry.selection import Selection
+from optreg.registry.loader import Loader
+from optreg.registry.loading import load_unregistered
+from optreg.registry.selection import Selection, check_kind
 from optreg.registry.session import Session, refuse_taken, session_entry
 
 if TYPE_CHECKING:
     from optreg.optimizer.contract import Optimizer
     from optreg.registry.contributions import Contributions
-
-__all__ = ["Registry", "default_registry", "target_of"]
 
 
 class Registry:
@@ -53,10 +51,9 @@ class Registry:
         self._found: tuple[Entry, ...] | None = None
         self._session = Session()
         self._index = Index()
-        self._loaded: dict[str, Callable[..., Any]] = {}
+        self._loader = Loader(self.mark)
         self._watchers: list[Callable[[Registry], None]] = []
         self._enforced = False
-        self._warnings = OldNameWarnings()
 
     # Listing
 
@@ -106,8 +103,9 @@ class Registry:
     def entries(self, selection: Selection | None = None, *, kind: str | None = "optimizer") -> list[Entry]:
         """Return the records of one kind, or of all with ``kind=None``, sorted by name; old names are among them."""
         if kind is not None:
-            self._check_kind(kind)
-        entries = [entry for entry in self.index.shown if kind in (None, entry.kind)]
+            check_kind(kind)
+        kinds = KINDS if kind is None else (kind,)
+        entries = sorted((entry for one in kinds for entry in self.index.shown(one)), key=entry_order)
         return entries if selection is None else selection.of(entries)
 
     def list_optimizers(
@@ -144,6 +142,10 @@ class Registry:
             short = winner is not None and winner.distribution == entry.distribution
         return entry.name if short else entry.qualified_name
 
+    def aliases_of(self, entry: Entry) -> tuple[str, ...]:
+        """Return the further names of an entry: those of its card, then the user's own."""
+        return (*entry.aliases, *lookup.own_aliases(self.index, entry))
+
     def optimizer_info(self, name: str, *, kind: str = "optimizer") -> Entry:
         """Return the record behind a short name, qualified name or alias. Nothing is imported.
 
@@ -151,7 +153,7 @@ class Registry:
             UnknownOptimizer: Nothing answers to the name.
             AmbiguousOptimizer: Several plugins do.
         """
-        self._check_kind(kind)
+        check_kind(kind)
         if not isinstance(name, str):
             raise InvalidName(f"A name must be text such as 'adam', received {name!r}")
         self.enforce()
@@ -159,7 +161,7 @@ class Registry:
 
     def resolution(self, name: str, *, kind: str = "optimizer") -> lookup.Resolution:
         """Return the look-up of a name with its steps, whatever comes of it."""
-        self._check_kind(kind)
+        check_kind(kind)
         return lookup.Resolution(self.index, kind, name)
 
     # Classes
@@ -192,41 +194,11 @@ class Registry:
         Raises:
             UnusableOptimizer: As for ``get_class``.
         """
-        if entry.replacement is not None:
-            if not entry.usable:
-                raise lookup.unusable(entry)
-            self._warnings.warn_of(entry)
-            return self.load(entry.replacement)
-        if entry.live is not None:
-            live: Callable[..., Any] = entry.live
-            return live
-        with self._lock:
-            loaded = self._loaded.get(entry.target)
-        if loaded is not None and entry.verdict.usable:
-            return loaded
-        if not entry.usable:
-            raise lookup.unusable(entry)
-        if entry.state is State.DEPRECATED:
-            self._warnings.warn_of(entry)
-        try:
-            loaded = load_target(entry.target, entry.kind)
-        except LoadFailure as failure:
-            if failure.passing:
-                raise lookup.unusable(entry.judged(*failure.verdict[:3])) from failure.__cause__
-            with self._lock:
-                self._session.forget_unfinished()
-            raise lookup.unusable(self.mark(entry, failure.verdict)) from failure.__cause__
-        with self._lock:
-            return self._loaded.setdefault(entry.target, loaded)
+        return self._loader.load(entry)
 
     def qualified_name_of(self, cls: Callable[..., Any]) -> str | None:
         """Return ``distribution/name`` for a class that an entry leads to, or None."""
-        target = target_of(cls)
-        for entry in self.index.entries:
-            if entry.live is cls or (entry.live is None and entry.target == target):
-                return entry.qualified_name
-        # An entry may point to the place where the class is re-exported; modules already imported can tell.
-        return next((entry.qualified_name for entry in self.index.entries if imported(entry.target) is cls), None)
+        return lookup.name_of_class(self.index, cls)
 
     # Instances
 
@@ -258,12 +230,9 @@ class Registry:
         Raises:
             InvalidName: The specification is neither.
         """
-        match spec:
-            case str():
-                return self.build(kind, spec, {})
-            case (str(name), Mapping() as arguments):
-                return self.build(kind, name, arguments)
-        raise InvalidName(f"A {kind} is given by its name or by (name, arguments), received {spec!r}")
+        from optreg.registry.building import name_and_arguments  # noqa: PLC0415 - listings do without it
+
+        return self.build(kind, *name_and_arguments(kind, spec))
 
     # Hook objects
 
@@ -288,7 +257,7 @@ class Registry:
             NotAnOptimizer: The class does not derive from ``optreg.Optimizer``.
             NameTaken: Something else has the name, and ``replace`` is false.
         """
-        self._check_kind(kind)
+        check_kind(kind)
         entry = session_entry(name, cls, kind)
         with self._lock:
             if not replace:
@@ -315,20 +284,17 @@ class Registry:
 
     def mark(self, entry: Entry, verdict: Verdict) -> Entry:
         """Record that an entry failed to load or to keep to its specification, and return it so marked."""
-        broken = entry.judged(verdict.state, verdict.reason, verdict.next_step)
+        broken = entry.marked(verdict)
         with self._lock:
+            policy = self.index.policy  # scans anew, should another thread have refreshed meanwhile
             same = (entry.kind, entry.qualified_name)
-            kept = self.index.entries if self._found is None else self._found
-            self._found = tuple(broken if (e.kind, e.qualified_name) == same else e for e in kept)
+            self._found = tuple(broken if (e.kind, e.qualified_name) == same else e for e in self._found or ())
             if entry.distribution == SESSION:
                 self._session.add(broken)
-            self._loaded.pop(entry.target, None)
-            self._settle(self._index.policy)
+            self._session.forget_unfinished(entry.target)
+            self._loader.forget(entry.target)
+            self._settle(policy)
         return broken
-
-    def _check_kind(self, kind: str) -> None:
-        if kind not in KINDS:
-            raise InvalidFilter(f"There is no kind {kind!r}.{suggestion(str(kind), KINDS)} Allowed: {listing(KINDS)}")
 
 
 @functools.cache

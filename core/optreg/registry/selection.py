@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from optreg.cards import SPARSE_MEANING
-from optreg.discovery.entries import Entry, State, matches
+from optreg.discovery.entries import KINDS, Entry, State, matches
 from optreg.errors import InvalidFilter, listing, suggestion
 
 CAPABILITIES = frozenset(
@@ -61,6 +61,16 @@ class Selection(NamedTuple):
             words = CAPABILITIES.union(*(entry.capabilities for entry in entries))
             if self.capability not in words:
                 raise _unknown("capability", self.capability, words)
+
+
+def check_kind(kind: str) -> None:
+    """Refuse a word that is no kind.
+
+    Raises:
+        InvalidFilter: With the nearest kind.
+    """
+    if kind not in KINDS:
+        raise _unknown("kind", str(kind), KINDS)
 
 
 def _named(entry: Entry, pattern: str) -> bool:

@@ -38,10 +38,12 @@ class Session:
             hint = suggestion(fold(name), mine)
             raise UnknownOptimizer(f"{name!r} is not registered in this session.{hint} Registered: {listing(mine)}")
 
-    def forget_unfinished(self) -> None:
-        """Take out what modules registered that are gone since, because their import failed after it."""
+    def forget_unfinished(self, target: str) -> None:
+        """Take out what the package of a target registered from modules that are gone, because its import failed."""
+        package = target.partition(":")[0].partition(".")[0]
         for key, entry in list(self._entries.items()):
-            if entry.target.partition(":")[0] not in sys.modules:
+            module = entry.target.partition(":")[0]
+            if module.partition(".")[0] == package and module not in sys.modules:
                 del self._entries[key]
 
 
