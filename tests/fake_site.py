@@ -28,11 +28,11 @@ class Optimizer:
 Optimizer.__init__.__module__ = "optreg.optimizer.contract"
 '''
 
-LION = '''
+LYNX = '''
 from contract_stand_in import Optimizer
 
 
-class Lion(Optimizer):
+class Lynx(Optimizer):
     """Steps by the sign of a momentum.
 
     For large batches.
@@ -47,7 +47,7 @@ class Lion(Optimizer):
             between zero and one.
     """
 
-    def __init__(self, learning_rate=1e-4, beta=0.99, name="Lion", **kwargs):
+    def __init__(self, learning_rate=1e-4, beta=0.99, name="Lynx", **kwargs):
         super().__init__(name, **kwargs)
         self.learning_rate = learning_rate
         self.beta = beta
@@ -82,9 +82,9 @@ class Site:
         (info / "entry_points.txt").write_text(f"[optreg.optimizers]\n{lines}\n{textwrap.dedent(entry_points)}")
         importlib.invalidate_caches()
 
-    def install_lion(self, distribution: str, *, module: str, name: str = "lion", version: str = "1.0") -> None:
-        """Install a working optimizer class ``Lion`` in a module of its own."""
-        self.install(distribution, {f"{module}.py": LION}, version=version, **{name: f"{module}:Lion"})
+    def install_lynx(self, distribution: str, *, module: str, name: str = "lynx", version: str = "1.0") -> None:
+        """Install a working optimizer class ``Lynx`` in a module of its own."""
+        self.install(distribution, {f"{module}.py": LYNX}, version=version, **{name: f"{module}:Lynx"})
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ class ContributionHooks:
     """What an object of the entry-point group ``optreg.plugins`` adds to the tools of optreg.
 
     Each implementation is called on its own, and only when its hook is needed; one that fails is told with its plugin
-    and disturbs no other. A whole plugin, the module ``lion_tools`` behind ``lion_tools = "lion_tools"``::
+    and disturbs no other. A whole plugin, the module ``lynx_tools`` behind ``lynx_tools = "lynx_tools"``::
 
         import optreg
 

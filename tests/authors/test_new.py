@@ -106,10 +106,10 @@ def test_no_field_is_left_open_and_every_module_parses():
 
 
 def test_names_of_its_own_are_kept(new):
-    assert new("lion-2", "--distribution", "Lion.Pack", "--package", "lion_pack", "--folder", "a b").exit_code == 0
+    assert new("lynx-2", "--distribution", "Lynx.Pack", "--package", "lynx_pack", "--folder", "a b").exit_code == 0
     written = files_below(Path("a b"))
-    assert 'name = "Lion.Pack"' in written["pyproject.toml"]
-    assert "class Lion2(" in written["src/lion_pack/optimizer.py"]
+    assert 'name = "Lynx.Pack"' in written["pyproject.toml"]
+    assert "class Lynx2(" in written["src/lynx_pack/optimizer.py"]
 
 
 @pytest.mark.parametrize(
@@ -149,16 +149,16 @@ def test_what_cannot_be_written_is_refused_with_the_reason_and_leaves_nothing(ne
 
 
 def test_a_name_that_another_plugin_offers_is_allowed_with_a_note(new, site):
-    site.install_lion("lion-pack", module="lion_module")
-    done = new("lion")
+    site.install_lynx("lynx-pack", module="lynx_module")
+    done = new("lynx")
     assert done.exit_code == 0
-    assert "'lion' is offered by lion-pack 1.0 too" in done.stderr
-    assert "optreg-lion/lion" in done.stderr
+    assert "'lynx' is offered by lynx-pack 1.0 too" in done.stderr
+    assert "optreg-lynx/lynx" in done.stderr
 
 
 def test_a_package_may_be_written_anew_while_it_is_installed(new, site):
-    site.install_lion("optreg-lion", module="optreg_lion")
-    done = new("lion")
+    site.install_lynx("optreg-lynx", module="optreg_lynx")
+    done = new("lynx")
     assert (done.exit_code, done.stderr) == (0, "")
 
 

@@ -42,29 +42,29 @@ def test_the_list_shows_built_in_and_broken_ones_with_reason_and_next_step(optre
 
 
 def test_the_list_is_filtered_by_patterns_and_options(optreg, site):
-    site.install_lion("pack", module="lion_module")
-    assert [line.split()[0] for line in optreg("list", "LI*", "sgd").stdout.splitlines()[1:]] == ["lion", "sgd"]
-    assert "lion" not in optreg("list", "--exclude", "lion").stdout
-    assert [line.split()[0] for line in optreg("list", "--distribution", "pa*").stdout.splitlines()[1:]] == ["lion"]
-    assert "lion" not in optreg("list", "--capability", "float32").stdout
+    site.install_lynx("pack", module="lynx_module")
+    assert [line.split()[0] for line in optreg("list", "LY*", "sgd").stdout.splitlines()[1:]] == ["lynx", "sgd"]
+    assert "lynx" not in optreg("list", "--exclude", "lynx").stdout
+    assert [line.split()[0] for line in optreg("list", "--distribution", "pa*").stdout.splitlines()[1:]] == ["lynx"]
+    assert "lynx" not in optreg("list", "--capability", "float32").stdout
 
 
 def test_the_json_list_has_a_schema_and_every_field(optreg, site):
-    site.install_lion("pack", module="lion_module")
-    document = json.loads(optreg("list", "lion", "--json").stdout)
+    site.install_lynx("pack", module="lynx_module")
+    document = json.loads(optreg("list", "lynx", "--json").stdout)
     assert document == {
         "schema": "optreg.list/1",
         "entries": [
             {
-                "name": "lion",
-                "qualified_name": "pack/lion",
+                "name": "lynx",
+                "qualified_name": "pack/lynx",
                 "kind": "optimizer",
                 "state": "ready",
                 "reason": "",
                 "next_step": "",
                 "distribution": "pack",
                 "version": "1.0",
-                "target": "lion_module:Lion",
+                "target": "lynx_module:Lynx",
                 "aliases": [],
                 "summary": "Steps by the sign of a momentum.",
                 "capabilities": [],
@@ -74,8 +74,8 @@ def test_the_json_list_has_a_schema_and_every_field(optreg, site):
 
 
 def test_the_output_does_not_depend_on_the_order_of_installation(optreg, site):
-    site.install_lion("b-pack", module="lion_b")
-    site.install_lion("a-pack", module="lion_a")
+    site.install_lynx("b-pack", module="lynx_b")
+    site.install_lynx("a-pack", module="lynx_a")
     first = optreg("list", "--json").stdout
     sys.path.reverse()
     try:
@@ -83,7 +83,7 @@ def test_the_output_does_not_depend_on_the_order_of_installation(optreg, site):
     finally:
         sys.path.reverse()
     names = [entry["name"] for entry in json.loads(first)["entries"]]
-    assert [name for name in names if "lion" in name] == ["a-pack/lion", "b-pack/lion"]
+    assert [name for name in names if "lynx" in name] == ["a-pack/lynx", "b-pack/lynx"]
 
 
 def test_other_kinds_are_listed_on_request(optreg, site):
@@ -171,12 +171,12 @@ def test_text_of_a_plugin_cannot_drive_the_terminal(site, capsys, monkeypatch, t
 def test_the_version_names_libraries_and_plugins(optreg, site, monkeypatch):
     import importlib.metadata
 
-    site.install_lion("pack", module="lion_module", version="2.5")
+    site.install_lynx("pack", module="lynx_module", version="2.5")
     site.install("hooks", entry_points="[optreg.plugins]\nwatch = w:Watch\n")
     monkeypatch.setenv("OPTREG_DISABLE_PLUGINS", "hooks")
     text = optreg("--version").stdout
     tensorflow = importlib.metadata.version("tensorflow")
-    for line in (f"optreg {importlib.metadata.version('optreg')}", f"TensorFlow {tensorflow}", "plugin pack 2.5: lion"):
+    for line in (f"optreg {importlib.metadata.version('optreg')}", f"TensorFlow {tensorflow}", "plugin pack 2.5: lynx"):
         assert line in text.splitlines()
     assert "plugin hooks 1.0 (disabled): hooks watch" in text.splitlines()
     document = json.loads(optreg("--version", "--json").stdout)
@@ -186,11 +186,11 @@ def test_the_version_names_libraries_and_plugins(optreg, site, monkeypatch):
 
 
 def test_completion_offers_names_and_qualified_names(site):
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
     default_registry().refresh()
-    assert complete_name("Li") == ["lion"]
-    assert complete_name("pack/") == ["pack/lion"]
-    assert {"adam", "sgd", "lion"} <= set(complete_name(""))
+    assert complete_name("Ly") == ["lynx"]
+    assert complete_name("pack/") == ["pack/lynx"]
+    assert {"adam", "sgd", "lynx"} <= set(complete_name(""))
     default_registry().refresh()
 
 

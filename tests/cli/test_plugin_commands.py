@@ -44,34 +44,34 @@ def install(site, name, source, *, module="tools_hooks"):
 
 
 def test_help_shows_the_plugin_as_plain_text_and_imports_nothing(optreg, site):
-    install(site, "lion_tools", TOOLS)
+    install(site, "lynx_tools", TOOLS)
     install(site, "watcher", "import optreg\n@optreg.hookimpl\ndef doctor_checks(): ...", module="watcher_hooks")
     text = optreg("--help").stdout
-    assert "lion_tools" in text
-    assert "[red]Tunes[/red] lions. (from lion-tools 1.0)" in " ".join(text.replace("│", " ").split())
+    assert "lynx_tools" in text
+    assert "[red]Tunes[/red] lions. (from lynx-tools 1.0)" in " ".join(text.replace("│", " ").split())
     assert "watcher" not in text
     assert not {"tools_hooks", "watcher_hooks"} & set(sys.modules)
 
 
 def test_other_commands_import_no_plugin(optreg, site):
-    install(site, "lion_tools", TOOLS)
+    install(site, "lynx_tools", TOOLS)
     assert optreg("list").exit_code == 0
-    assert optreg("lion_tool").exit_code == 2
+    assert optreg("lynx_tool").exit_code == 2
     assert "tools_hooks" not in sys.modules
 
 
 def test_a_command_runs_with_its_arguments_converted(optreg, site):
-    install(site, "lion_tools", TOOLS)
-    done = optreg("lion_tools", "tune", "leo", "--times", "3")
+    install(site, "lynx_tools", TOOLS)
+    done = optreg("lynx_tools", "tune", "leo", "--times", "3")
     assert (done.exit_code, done.stdout) == (0, "tuned leo 3\n")
-    assert "Tune one." in optreg("lion_tools", "--help").stdout
+    assert "Tune one." in optreg("lynx_tools", "--help").stdout
 
 
 def test_a_command_that_fails_is_laid_at_the_plugin(optreg, site):
-    install(site, "lion_tools", TOOLS)
-    done = optreg("lion_tools", "fail")
+    install(site, "lynx_tools", TOOLS)
+    done = optreg("lynx_tools", "fail")
     assert done.exit_code == 4, done.stderr
-    assert done.stderr == "optreg: lion-tools 1.0: command 'fail' failed: KeyError: 'lost'\n"
+    assert done.stderr == "optreg: lynx-tools 1.0: command 'fail' failed: KeyError: 'lost'\n"
 
 
 @pytest.mark.parametrize("name", ["list", "info", "validate"])
@@ -96,9 +96,9 @@ def test_a_plugin_cannot_displace_a_command_of_ours(optreg, site, name):
 )
 def test_broken_commands_are_one_line_and_an_exit_code(optreg, site, source, reason):
     # A module of its own: what one process has loaded stays loaded.
-    install(site, "lion_tools", source, module=f"tools_{zlib.crc32(source.encode())}")
+    install(site, "lynx_tools", source, module=f"tools_{zlib.crc32(source.encode())}")
     assert optreg("--help").exit_code == 0
-    done = optreg("lion_tools", "tune")
+    done = optreg("lynx_tools", "tune")
     assert done.exit_code == 4, done.stderr
     assert reason in done.stderr
     assert len(done.stderr.splitlines()) == 1

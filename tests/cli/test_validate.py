@@ -133,10 +133,10 @@ def test_neither_names_nor_all_is_wrong_usage(optreg_validate: Run) -> None:
 
 
 def test_an_unusable_optimizer_is_code_4_and_the_others_are_validated(optreg_validate: Run) -> None:
-    result = optreg_validate("no_such_module:Lion", "sgd", "--check", "it_can_be_built", "--json")
+    result = optreg_validate("no_such_module:Lynx", "sgd", "--check", "it_can_be_built", "--json")
     document = json.loads(result.stdout)
     assert result.exit_code == 4
-    assert document["unusable"][0]["optimizer"] == "no_such_module:Lion"
+    assert document["unusable"][0]["optimizer"] == "no_such_module:Lynx"
     assert "no_such_module" in document["unusable"][0]["reason"]
     assert [report["optimizer"] for report in document["reports"]] == ["sgd"]
 

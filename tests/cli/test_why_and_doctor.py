@@ -6,7 +6,7 @@ import json
 import sys
 
 import pytest
-from tests.fake_site import LION
+from tests.fake_site import LYNX
 from typer.testing import CliRunner
 
 from optreg.diagnosis import diagnose
@@ -34,20 +34,20 @@ def results(document):
 
 
 def test_why_follows_a_short_name_to_its_only_entry(optreg, site):
-    site.install_lion("pack", module="lion_module")
-    code, document = why(optreg, "LION")
+    site.install_lynx("pack", module="lynx_module")
+    code, document = why(optreg, "LYNX")
     assert (code, document["schema"], document["error"]) == (0, "optreg.why/1", None)
     steps = results(document)
-    assert steps["spelling"] == "'LION' is looked up as 'lion'"
-    assert steps["short name"] == "pack/lion, the only one"
-    assert steps["source text"] == f"card read from {site.folder / 'lion_module.py'}"
-    assert steps["outcome"] == "pack/lion (pack 1.0), ready"
-    assert document["answer"]["qualified_name"] == "pack/lion"
-    assert "lion_module" not in sys.modules
+    assert steps["spelling"] == "'LYNX' is looked up as 'lynx'"
+    assert steps["short name"] == "pack/lynx, the only one"
+    assert steps["source text"] == f"card read from {site.folder / 'lynx_module.py'}"
+    assert steps["outcome"] == "pack/lynx (pack 1.0), ready"
+    assert document["answer"]["qualified_name"] == "pack/lynx"
+    assert "lynx_module" not in sys.modules
 
 
 def test_why_says_where_a_pin_and_an_alias_come_from(optreg, site, tmp_path, monkeypatch):
-    site.install_lion("pack", module="lion_module", name="adam")
+    site.install_lynx("pack", module="lynx_module", name="adam")
     path = tmp_path / "config.ini"
     path.write_text("[pins]\nadam = pack\n[aliases]\nmine = adam\n")
     monkeypatch.setenv("OPTREG_CONFIG", str(path))
@@ -62,14 +62,14 @@ def test_why_says_where_a_pin_and_an_alias_come_from(optreg, site, tmp_path, mon
 
 
 def test_why_tells_why_a_built_in_wins_and_what_is_ambiguous(optreg, site):
-    site.install_lion("a-pack", module="lion_a", name="adam")
-    site.install_lion("b-pack", module="lion_b")
-    site.install_lion("c-pack", module="lion_c")
+    site.install_lynx("a-pack", module="lynx_a", name="adam")
+    site.install_lynx("b-pack", module="lynx_b")
+    site.install_lynx("c-pack", module="lynx_c")
     assert results(why(optreg, "adam")[1])["short name"] == "optreg/adam, built in, and built-ins keep their names"
-    code, document = why(optreg, "lion")
+    code, document = why(optreg, "lynx")
     assert code == 2
     assert results(document)["short name"] == "2 offer it, and none is pinned"
-    assert document["error"].startswith("The optimizer 'lion' is offered by several distributions")
+    assert document["error"].startswith("The optimizer 'lynx' is offered by several distributions")
     assert document["answer"] is None
 
 
@@ -111,13 +111,13 @@ def test_why_follows_aliases_old_names_and_classes(optreg, site):
 @pytest.mark.parametrize(
     ("name", "code", "text"),
     [
-        ("lyon", 3, "There is no optimizer 'lyon'. Did you mean 'lion'?"),
+        ("lynk", 3, "There is no optimizer 'lynk'. Did you mean 'lynx'?"),
         ("off", 4, "pack-2/off (pack-2 1.0) is disabled"),
     ],
 )
 def test_why_ends_with_the_error_that_using_the_name_would_raise(optreg, site, monkeypatch, name, code, text):
-    site.install_lion("pack", module="lion_module")
-    site.install_lion("pack-2", module="lion_off", name="off")
+    site.install_lynx("pack", module="lynx_module")
+    site.install_lynx("pack-2", module="lynx_off", name="off")
     monkeypatch.setenv("OPTREG_DISABLE_PLUGINS", "pack-2")
     done = optreg("why", name)
     assert done.exit_code == code
@@ -130,10 +130,10 @@ def findings(*arguments, **options):
 
 
 def test_a_sound_installation_has_no_problems_and_nothing_is_imported(optreg, site):
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
     done = optreg("doctor")
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "no problems found")
-    assert "lion_module" not in sys.modules
+    assert "lynx_module" not in sys.modules
     facts = {line.split("  ")[0] for line in done.stdout.splitlines()}
     assert {"Python", "platform", "TensorFlow version", "Keras version", "settings", "cache", "path"} <= facts
 
@@ -169,16 +169,16 @@ def test_a_name_is_loaded_in_a_child_process_and_its_own_trace_is_shown(optreg, 
 
 
 def test_a_sound_name_is_told_with_its_origin(optreg, site):
-    site.install_lion("pack", module="lion_module", version="2.5")
-    done = optreg("doctor", "lion")
+    site.install_lynx("pack", module="lynx_module", version="2.5")
+    done = optreg("doctor", "lynx")
     assert done.exit_code == 0
-    assert {"pack/lion", "ready", str(site.folder / "lion_module.py")} <= set(done.stdout.split())
+    assert {"pack/lynx", "ready", str(site.folder / "lynx_module.py")} <= set(done.stdout.split())
 
 
-@pytest.mark.parametrize(("name", "code"), [("lyon", 3), ("lion", 2)])
+@pytest.mark.parametrize(("name", "code"), [("lynk", 3), ("lynx", 2)])
 def test_a_name_that_leads_nowhere_is_the_error_of_the_look_up(optreg, site, name, code):
-    site.install_lion("a-pack", module="lion_a")
-    site.install_lion("b-pack", module="lion_b")
+    site.install_lynx("a-pack", module="lynx_a")
+    site.install_lynx("b-pack", module="lynx_b")
     assert optreg("doctor", name).exit_code == code
 
 
@@ -192,7 +192,7 @@ def test_contributed_checks_run_only_on_request_and_in_a_child(optreg, site):
         def doctor_checks(): return [sound, unwell, raises]
     """
     site.install("tools", {"tools_hooks.py": source}, entry_points="[optreg.plugins]\ntools = tools_hooks\n")
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
     document = json.loads(optreg("doctor", "--json").stdout)
     [note] = document["findings"]
     assert (note["severity"], note["next_step"]) == ("note", "optreg doctor --load")
@@ -203,17 +203,17 @@ def test_contributed_checks_run_only_on_request_and_in_a_child(optreg, site):
     assert set(told) == {"plugin tools/tools, unwell", "plugin tools/tools, raises"}
     assert told["plugin tools/tools, unwell"]["next_step"] == "wake it"
     assert "KeyError" in told["plugin tools/tools, raises"]["trace"]
-    assert not {"tools_hooks", "lion_module"} & set(sys.modules)
+    assert not {"tools_hooks", "lynx_module"} & set(sys.modules)
 
 
 def test_settings_that_do_nothing_or_lead_nowhere_are_found(site, tmp_path, monkeypatch):
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
     path = tmp_path / "config.ini"
-    path.write_text("[plugins]\ndisable = pakc\n[pins]\nlion = gone\n[aliases]\nmine = nowhere\n")
+    path.write_text("[plugins]\ndisable = pakc\n[pins]\nlynx = gone\n[aliases]\nmine = nowhere\n")
     monkeypatch.setenv("OPTREG_CONFIG", str(path))
     found = findings()
     assert found["note", f"'disable' in {path}, line 2"].text == "'pakc' fits no installed plugin"
-    assert "'lion' is pinned to gone, which does not offer it" in found["problem", f"{path}, line 4"].text
+    assert "'lynx' is pinned to gone, which does not offer it" in found["problem", f"{path}, line 4"].text
     assert "the alias 'mine' leads nowhere" in found["problem", f"{path}, line 6"].text
     path.write_text("[plugins]\nstrict\n")
     assert f"{path}, line 2" in findings()["problem", "settings"].text
@@ -269,8 +269,8 @@ def test_libraries_that_do_not_go_together_are_problems(site, monkeypatch):
 
 
 def test_a_second_copy_of_a_distribution_is_a_note(site):
-    site.install_lion("pack", module="lion_module", version="1.0")
-    site.install_lion("pack", module="lion_module", version="1.10")
+    site.install_lynx("pack", module="lynx_module", version="1.0")
+    site.install_lynx("pack", module="lynx_module", version="1.10")
     finding = findings()["note", "pack"]
     assert finding.text == f"pack 1.0 in {site.folder} is hidden by 1.10 in {site.folder}"
 
@@ -278,6 +278,6 @@ def test_a_second_copy_of_a_distribution_is_a_note(site):
 def test_a_plugin_that_hangs_is_ended_after_its_time(site):
     from optreg.diagnosis.trial import try_loading
 
-    site.install("slow", {"slow_module.py": f"import time\ntime.sleep(60)\n{LION}"}, slow="slow_module:Lion")
+    site.install("slow", {"slow_module.py": f"import time\ntime.sleep(60)\n{LYNX}"}, slow="slow_module:Lynx")
     finding = try_loading(Registry().optimizer_info("slow"), timeout=2.0)
     assert "still running after 2 s in 'import', and was ended" in finding.text

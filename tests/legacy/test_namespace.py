@@ -123,7 +123,7 @@ def test_classes_are_pickled_by_reference(name):
 
 
 def test_a_third_party_that_claims_a_name_does_not_get_in(fresh):
-    fresh.install_lion("other-optimizers", module="other_adam", name="adam")
+    fresh.install_lynx("other-optimizers", module="other_adam", name="adam")
     fresh.install("optreg-classic", {"optreg_classic_more.py": ""}, adam="optreg_classic.other:Adam")
     assert optimizers.__all__ == sorted([*CLASS_NAMES, "Optimizer", "deserialize", "get", "schedules", "serialize"])
     assert optimizers.Adam.__module__ == "optreg_classic.adam"
@@ -132,10 +132,10 @@ def test_a_third_party_that_claims_a_name_does_not_get_in(fresh):
 
 
 def test_neither_a_pin_nor_a_registration_of_this_session_changes_it(fresh, monkeypatch):
-    fresh.install_lion("other-optimizers", module="other_adam", name="adam")
+    fresh.install_lynx("other-optimizers", module="other_adam", name="adam")
     registry = Registry(pins={"adam": "other-optimizers"})
     monkeypatch.setattr(optreg.legacy.family, "default_registry", lambda: registry)
-    assert registry.get_class("adam").__name__ == "Lion"
+    assert registry.get_class("adam").__name__ == "Lynx"
     assert optimizers.Adam.__module__ == "optreg_classic.adam"
     registry.register("sgd", optimizers.Adam, replace=True)
     assert registry.get_class("sgd").__name__ == "Adam"
@@ -144,11 +144,11 @@ def test_neither_a_pin_nor_a_registration_of_this_session_changes_it(fresh, monk
 
 
 def test_a_new_third_party_optimizer_is_pointed_to(fresh):
-    fresh.install_lion("zoo-optimizers", module="zoo_lion")
-    assert "Lion" not in dir(optimizers)
-    message = r"has no optimizer 'lion'\. .*optreg\.get_optimizer\('lion'\) builds the one of zoo-optimizers 1\.0"
+    fresh.install_lynx("zoo-optimizers", module="zoo_lynx")
+    assert "Lynx" not in dir(optimizers)
+    message = r"has no optimizer 'lynx'\. .*optreg\.get_optimizer\('lynx'\) builds the one of zoo-optimizers 1\.0"
     with pytest.raises(optreg.UnknownOptimizer, match=message):
-        optimizers.get("lion")
+        optimizers.get("lynx")
 
 
 def test_the_schedules_are_those_of_tf_keras_where_it_is_loaded():

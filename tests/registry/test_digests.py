@@ -9,7 +9,7 @@ import threading
 import zlib
 
 import pytest
-from tests.fake_site import LION
+from tests.fake_site import LYNX
 
 import optreg
 from optreg.cards import digest_store
@@ -20,7 +20,7 @@ from optreg.cards.reader import read_card
 from optreg.registry import Registry
 
 SOURCES = {
-    "class": LION,
+    "class": LYNX,
     "card": "class X:\n    card = Card(aliases=('a',), xla=True, api=1, tensorflow='>=2', requires=('b',))\n",
     "old names": "class X:\n    card = Card(deprecated=(Deprecated('a', '1', '2'),), slots=(Slot('m'),))\n",
     "function": "def X(axis=0):\n    '''Says. More.'''\n",
@@ -55,7 +55,7 @@ def of_reading(reading):
     return digest._replace(problem=reading.problem, next_step=reading.next_step)
 
 
-@pytest.mark.parametrize("name", ["X", "Y", "X.Inner", "Lion", ""])
+@pytest.mark.parametrize("name", ["X", "Y", "X.Inner", "Lynx", ""])
 @pytest.mark.parametrize("case", SOURCES)
 def test_a_digest_says_what_reading_the_card_says(site, tmp_path, case, name):
     inner = "class Y:\n    '''Inner.'''\n    card = Card(aliases=('deep',))\n"
@@ -73,11 +73,11 @@ def cached(site, tmp_path, monkeypatch):
     """A registry whose digests are kept, and the file that they are kept in."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("OPTREG_CACHE", str(folder))
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
 
     def summary():
         registry = Registry([str(site.folder)])
-        entry = registry.optimizer_info("lion")
+        entry = registry.optimizer_info("lynx")
         found = entry.digest.summary
         entry.store.save()
         return found
@@ -95,7 +95,7 @@ def test_a_source_file_is_parsed_once(cached, monkeypatch):
 
 def test_a_changed_source_file_is_parsed_again(cached, site):
     summary, _ = cached
-    path = site.folder / "lion_module.py"
+    path = site.folder / "lynx_module.py"
     path.write_text(path.read_text().replace("Steps by", "Walks by"))
     assert summary() == "Walks by the sign of a momentum."
     path.write_text(path.read_text().replace("Walks by", "Leaps by"))  # of the same length
@@ -144,8 +144,8 @@ def test_what_is_kept_is_json_behind_a_checksum(cached):
 def test_a_folder_that_cannot_be_written_is_passed_over(site, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("OPTREG_CACHE", str(tmp_path / "file" / "below"))
-    site.install_lion("pack", module="lion_module")
-    entry = Registry().optimizer_info("lion")
+    site.install_lynx("pack", module="lynx_module")
+    entry = Registry().optimizer_info("lynx")
     assert entry.digest.summary == "Steps by the sign of a momentum."
     entry.store.save()
 
@@ -172,8 +172,8 @@ def test_processes_that_write_at_once_leave_a_whole_file(cached, site, tmp_path)
     def write():
         for _ in range(10):
             store = DigestStore(str(file.parent))
-            store.look_up(str(site.folder / "lion_module.py"), "lion_module", "Lion")
-            store._changed.add("lion_module")
+            store.look_up(str(site.folder / "lynx_module.py"), "lynx_module", "Lynx")
+            store._changed.add("lynx_module")
             store.save()
             assert file.read_bytes() == sound
 
@@ -188,14 +188,14 @@ def test_processes_that_write_at_once_leave_a_whole_file(cached, site, tmp_path)
 
 def test_a_module_that_is_gone_leaves_the_file(site, tmp_path, monkeypatch):
     monkeypatch.setenv("OPTREG_CACHE", str(tmp_path / "cache"))
-    modules = {"pack/__init__.py": "", "pack/one.py": LION, "pack/two.py": LION}
-    site.install("pack", modules, one="pack.one:Lion", two="pack.two:Lion")
+    modules = {"pack/__init__.py": "", "pack/one.py": LYNX, "pack/two.py": LYNX}
+    site.install("pack", modules, one="pack.one:Lynx", two="pack.two:Lynx")
     registry = Registry([str(site.folder)])
     entries = registry.entries()
     assert [entry.digest.summary[:5] for entry in entries] == ["Steps", "Steps"]
     entries[0].store.save()
     (site.folder / "pack" / "two.py").unlink()
-    (site.folder / "pack" / "one.py").write_text(LION + "\n")
+    (site.folder / "pack" / "one.py").write_text(LYNX + "\n")
     registry.refresh()
     entries = registry.entries()
     assert [entry.state.value for entry in entries] == ["ready", "broken"]

@@ -18,26 +18,26 @@ def states(registry):
 
 
 def test_a_plugin_is_found_with_its_distribution_and_version_and_nothing_is_imported(site):
-    site.install_lion("Lion_Pack", module="lion_module", version="2.5")
-    entry = Registry().optimizer_info("lion")
-    assert (entry.qualified_name, entry.origin, entry.target) == ("lion-pack/lion", "lion-pack 2.5", "lion_module:Lion")
+    site.install_lynx("Lynx_Pack", module="lynx_module", version="2.5")
+    entry = Registry().optimizer_info("lynx")
+    assert (entry.qualified_name, entry.origin, entry.target) == ("lynx-pack/lynx", "lynx-pack 2.5", "lynx_module:Lynx")
     assert (entry.state, entry.reason, entry.next_step) == (State.READY, "", "")
     assert entry.card.summary == "Steps by the sign of a momentum."
-    assert entry.path == site.folder / "lion_module.py"
-    assert "lion_module" not in sys.modules
+    assert entry.path == site.folder / "lynx_module.py"
+    assert "lynx_module" not in sys.modules
 
 
-@pytest.mark.parametrize("spelling", ["lion_cub", "LION-cub", " Lion_Cub ", "pack/lion-cub", "PACK/Lion_Cub"])
+@pytest.mark.parametrize("spelling", ["lynx_cub", "LYNX-cub", " Lynx_Cub ", "pack/lynx-cub", "PACK/Lynx_Cub"])
 def test_spelling_is_folded(site, spelling):
-    site.install_lion("pack", module="lion_module", name="Lion-Cub")
-    assert Registry().optimizer_info(spelling).qualified_name == "pack/lion_cub"
+    site.install_lynx("pack", module="lynx_module", name="Lynx-Cub")
+    assert Registry().optimizer_info(spelling).qualified_name == "pack/lynx_cub"
 
 
 def test_a_direct_name_is_found_without_reading_any_card(site, monkeypatch):
-    site.install_lion("pack", module="lion_module")
-    site.install_lion("rival", module="lion_rival", name="adam")
+    site.install_lynx("pack", module="lynx_module")
+    site.install_lynx("rival", module="lynx_rival", name="adam")
     monkeypatch.setattr("optreg.cards.reader.read_card", lambda *_: pytest.fail("a card was read"))
-    assert Registry().optimizer_info("lion").distribution == "pack"
+    assert Registry().optimizer_info("lynx").distribution == "pack"
     assert Registry().optimizer_info("adam").distribution == "optreg"
 
 
@@ -57,15 +57,15 @@ def test_two_plugins_with_one_alias_are_ambiguous(site):
 
 
 def test_the_same_distribution_twice_on_the_path_counts_once_and_the_first_wins(site, tmp_path):
-    site.install_lion("Twice.Seen", module="lion_module", version="2.0")
+    site.install_lynx("Twice.Seen", module="lynx_module", version="2.0")
     other = type(site)(tmp_path / "other")
-    other.install_lion("twice-seen", module="lion_module", version="1.0")
+    other.install_lynx("twice-seen", module="lynx_module", version="1.0")
     registry = Registry([str(site.folder), str(other.folder), str(site.folder)])
     assert [entry.origin for entry in registry.entries()] == ["twice-seen 2.0"]
 
 
 def test_a_built_in_keeps_its_name_and_the_plugin_is_shadowed(site):
-    site.install_lion("pack", module="lion_module", name="adam")
+    site.install_lynx("pack", module="lynx_module", name="adam")
     registry = Registry()
     assert registry.optimizer_info("adam").distribution == "optreg"
     shadowed = registry.optimizer_info("pack/adam")
@@ -73,36 +73,36 @@ def test_a_built_in_keeps_its_name_and_the_plugin_is_shadowed(site):
     assert shadowed.reason == "'adam' is optreg/adam"
     assert shadowed.next_step == "use 'pack/adam', or pin it: OPTREG_PINS=adam=pack"
     assert {"adam", "pack/adam"} <= set(registry.list_optimizers())
-    assert registry.get_class("pack/adam").__name__ == "Lion"
+    assert registry.get_class("pack/adam").__name__ == "Lynx"
 
 
 def test_two_plugins_with_one_name_are_both_ambiguous_and_the_error_says_how_to_choose(site):
-    site.install_lion("b-pack", module="lion_b", version="2.0")
-    site.install_lion("a-pack", module="lion_a")
+    site.install_lynx("b-pack", module="lynx_b", version="2.0")
+    site.install_lynx("a-pack", module="lynx_a")
     registry = Registry()
     with pytest.raises(optreg.AmbiguousOptimizer) as caught:
-        registry.get_optimizer("lion")
+        registry.get_optimizer("lynx")
     assert str(caught.value) == (
-        "The optimizer 'lion' is offered by several distributions: 'a-pack/lion' (1.0), 'b-pack/lion' (2.0). "
-        "Ask for one by that qualified name, or pin one: OPTREG_PINS=lion=a-pack."
+        "The optimizer 'lynx' is offered by several distributions: 'a-pack/lynx' (1.0), 'b-pack/lynx' (2.0). "
+        "Ask for one by that qualified name, or pin one: OPTREG_PINS=lynx=a-pack."
     )
-    assert states(registry) == {"a-pack/lion": "ambiguous", "b-pack/lion": "ambiguous"}
-    assert registry.optimizer_info("a-pack/lion").reason == "also offered by b-pack 2.0"
-    assert registry.get_class("b-pack/lion").__module__ == "lion_b"
+    assert states(registry) == {"a-pack/lynx": "ambiguous", "b-pack/lynx": "ambiguous"}
+    assert registry.optimizer_info("a-pack/lynx").reason == "also offered by b-pack 2.0"
+    assert registry.get_class("b-pack/lynx").__module__ == "lynx_b"
 
 
 def test_a_broken_rival_does_not_make_a_name_ambiguous(site):
-    site.install_lion("good", module="lion_good")
-    site.install("bad", {"lion_bad.py": "class Lion(:"}, lion="lion_bad:Lion")
+    site.install_lynx("good", module="lynx_good")
+    site.install("bad", {"lynx_bad.py": "class Lynx(:"}, lynx="lynx_bad:Lynx")
     registry = Registry()
-    assert registry.optimizer_info("lion").distribution == "good"
-    assert states(registry) == {"good/lion": "ready", "bad/lion": "broken"}
+    assert registry.optimizer_info("lynx").distribution == "good"
+    assert states(registry) == {"good/lynx": "ready", "bad/lynx": "broken"}
 
 
 @pytest.mark.parametrize("by_argument", [True, False])
 def test_the_user_pins_the_winner(site, monkeypatch, by_argument):
-    site.install_lion("a-pack", module="lion_a", name="adam")
-    site.install_lion("b-pack", module="lion_b", name="adam")
+    site.install_lynx("a-pack", module="lynx_a", name="adam")
+    site.install_lynx("b-pack", module="lynx_b", name="adam")
     if not by_argument:
         monkeypatch.setenv("OPTREG_PINS", "adam = B_Pack")
     registry = Registry(pins={"Adam": "b.pack"}) if by_argument else Registry()
@@ -116,7 +116,7 @@ def test_a_pin_to_what_is_not_installed_is_an_error_and_never_another_optimizer(
 
 
 def test_a_pin_to_a_disabled_plugin_is_an_error(site, monkeypatch):
-    site.install_lion("pack", module="lion_module", name="adam")
+    site.install_lynx("pack", module="lynx_module", name="adam")
     monkeypatch.setenv("OPTREG_DISABLE_PLUGINS", "pack")
     with pytest.raises(optreg.UnusableOptimizer, match=r"pack/adam .* is disabled"):
         Registry(pins={"adam": "pack"}).get_optimizer("adam")
@@ -141,8 +141,8 @@ def test_malformed_pins_are_told(site, monkeypatch):
     ],
 )
 def test_plugins_are_disabled_by_the_environment_and_built_ins_never(site, monkeypatch, variable, value, disabled):
-    site.install_lion("one", module="lion_one", name="lion_1")
-    site.install_lion("two", module="lion_two", name="lion_2")
+    site.install_lynx("one", module="lynx_one", name="lynx_1")
+    site.install_lynx("two", module="lynx_two", name="lynx_2")
     monkeypatch.setenv(variable, value)
     registry = Registry()
     assert {entry.distribution for entry in registry.entries() if entry.state is State.DISABLED} == disabled
@@ -163,20 +163,20 @@ def test_a_disabled_plugin_is_never_imported_nor_read(site, monkeypatch):
 
 
 def test_a_plugin_disabled_after_it_was_loaded_is_refused(site, monkeypatch):
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
     registry = Registry()
-    registry.get_optimizer("lion")
+    registry.get_optimizer("lynx")
     monkeypatch.setenv("OPTREG_DISABLE_PLUGINS", "pack")
     registry.refresh()
     with pytest.raises(optreg.UnusableOptimizer, match="is disabled"):
-        registry.get_optimizer("lion")
+        registry.get_optimizer("lynx")
 
 
 def test_a_disabled_rival_leaves_the_name_to_the_other(site, monkeypatch):
-    site.install_lion("one", module="lion_one")
-    site.install_lion("two", module="lion_two")
+    site.install_lynx("one", module="lynx_one")
+    site.install_lynx("two", module="lynx_two")
     monkeypatch.setenv("OPTREG_DISABLE_PLUGINS", "two")
-    assert Registry().optimizer_info("lion").distribution == "one"
+    assert Registry().optimizer_info("lynx").distribution == "one"
 
 
 def test_a_plugin_for_a_newer_api_is_incompatible_and_not_imported(site):
@@ -206,9 +206,9 @@ def test_a_malformed_entry_point_is_shown_as_broken(site, line, name, reason):
 
 
 def test_extras_and_comments_in_entry_points_are_understood(site):
-    text = "# a comment\n[other]\nx = y:Z\n[ optreg.optimizers ]\n; another\nlion = lion_module:Lion [gpu]\n"
-    site.install("pack", {"lion_module.py": "class Lion: ..."}, entry_points=text)
-    assert Registry().optimizer_info("lion").target == "lion_module:Lion"
+    text = "# a comment\n[other]\nx = y:Z\n[ optreg.optimizers ]\n; another\nlynx = lynx_module:Lynx [gpu]\n"
+    site.install("pack", {"lynx_module.py": "class Lynx: ..."}, entry_points=text)
+    assert Registry().optimizer_info("lynx").target == "lynx_module:Lynx"
 
 
 def test_transformers_and_aggregators_are_found_the_same_way(site):
@@ -224,9 +224,9 @@ def test_transformers_and_aggregators_are_found_the_same_way(site):
 
 def test_nothing_depends_on_the_order_of_the_path(site, tmp_path):
     folders = []
-    for number, name in enumerate(["lion", "lion", "adam"]):
+    for number, name in enumerate(["lynx", "lynx", "adam"]):
         other = type(site)(tmp_path / f"site-{number}")
-        other.install_lion(f"pack-{number}", module=f"lion_{number}", name=name)
+        other.install_lynx(f"pack-{number}", module=f"lynx_{number}", name=name)
         folders.append(str(other.folder))
     seen = {
         tuple((e.qualified_name, e.verdict) for e in Registry(order).entries())
@@ -238,16 +238,16 @@ def test_nothing_depends_on_the_order_of_the_path(site, tmp_path):
 def test_a_zipped_distribution_is_found(site, tmp_path):
     import shutil
 
-    site.install_lion("zipped", module="lion_module")
+    site.install_lynx("zipped", module="lynx_module")
     archive = shutil.make_archive(str(tmp_path / "zipped"), "zip", site.folder)
     [found] = distributions([archive], group_prefix="optreg.")
-    assert (found.name, found.version, found.entry_points[0].value) == ("zipped", "1.0", "lion_module:Lion")
+    assert (found.name, found.version, found.entry_points[0].value) == ("zipped", "1.0", "lynx_module:Lynx")
 
 
 def test_our_reading_of_the_metadata_agrees_with_importlib(site):
     import importlib.metadata
 
-    site.install_lion("Some.Pack", module="lion_module")
+    site.install_lynx("Some.Pack", module="lynx_module")
     ours = {
         (d.version, p.name, p.value) for d in distributions(sys.path, group_prefix="optreg.") for p in d.entry_points
     }

@@ -14,13 +14,13 @@ from optreg.registry import Registry
 
 @pytest.fixture
 def registry(site):
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
     return Registry()
 
 
 @pytest.fixture
-def lion(registry):
-    return registry.get_class("lion")
+def lynx(registry):
+    return registry.get_class("lynx")
 
 
 def foreign(module, name="Adam"):
@@ -28,23 +28,23 @@ def foreign(module, name="Adam"):
     return type(name, (), {"__module__": f"{module}.optimizers.{name.lower()}"})
 
 
-@pytest.mark.parametrize("way", ["lion", "Lion", "LION", "pack/lion", "Pack/Lion", "lion_module:Lion"])
+@pytest.mark.parametrize("way", ["lynx", "Lynx", "LYNX", "pack/lynx", "Pack/Lynx", "lynx_module:Lynx"])
 def test_a_name_builds_the_optimizer_with_its_hyperparameters(registry, way):
     opt = registry.get_optimizer(way, beta=0.5)
-    assert (type(opt).__name__, opt.beta, opt.learning_rate, opt.name) == ("Lion", 0.5, 1e-4, "Lion")
+    assert (type(opt).__name__, opt.beta, opt.learning_rate, opt.name) == ("Lynx", 0.5, 1e-4, "Lynx")
 
 
 @pytest.mark.parametrize(
     "config",
     [
-        {"optimizer": "pack/lion", "optreg": "0.1.0", "config": {"name": "mine", "beta": 0.5}},
-        {"optimizer": "lion_module:Lion", "config": {"name": "mine", "beta": 0.5}},
-        {"class_name": "Lion", "config": {"name": "mine", "beta": 0.5}},
+        {"optimizer": "pack/lynx", "optreg": "0.1.0", "config": {"name": "mine", "beta": 0.5}},
+        {"optimizer": "lynx_module:Lynx", "config": {"name": "mine", "beta": 0.5}},
+        {"class_name": "Lynx", "config": {"name": "mine", "beta": 0.5}},
         {
-            "class_name": "My>Lion",
+            "class_name": "My>Lynx",
             "config": {"name": "mine", "beta": 0.5},
             "module": None,
-            "registered_name": "My>Lion",
+            "registered_name": "My>Lynx",
         },
     ],
 )
@@ -57,37 +57,37 @@ def test_a_configuration_builds_the_optimizer_and_is_not_modified(registry, conf
 
 
 def test_a_flat_configuration_is_found_by_its_name(registry):
-    config = {"name": "Lion", "learning_rate": 0.5}
+    config = {"name": "Lynx", "learning_rate": 0.5}
     assert registry.get_optimizer(config).learning_rate == 0.5
-    assert config == {"name": "Lion", "learning_rate": 0.5}
+    assert config == {"name": "Lynx", "learning_rate": 0.5}
 
 
 def test_a_class_is_found_by_its_class_name_where_the_registered_name_differs(site):
-    site.install_lion("pack", module="lion_module", name="sign_momentum")
-    assert type(Registry().get_optimizer({"class_name": "Lion", "config": {}})).__name__ == "Lion"
+    site.install_lynx("pack", module="lynx_module", name="sign_momentum")
+    assert type(Registry().get_optimizer({"class_name": "Lynx", "config": {}})).__name__ == "Lynx"
 
 
-def test_a_class_and_an_instance_are_taken_as_they_are(registry, lion):
-    opt = registry.get_optimizer(lion, beta=0.5)
+def test_a_class_and_an_instance_are_taken_as_they_are(registry, lynx):
+    opt = registry.get_optimizer(lynx, beta=0.5)
     assert opt.beta == 0.5
     assert registry.get_optimizer(opt) is opt
 
 
-def test_an_instance_with_hyperparameters_is_an_error(registry, lion):
+def test_an_instance_with_hyperparameters_is_an_error(registry, lynx):
     with pytest.raises(optreg.InvalidConfig) as caught:
-        registry.get_optimizer(lion(), beta=0.5)
+        registry.get_optimizer(lynx(), beta=0.5)
     assert str(caught.value) == (
-        "Lion is built already and cannot take beta. Assign them (optimizer.beta = ...), or pass the name or the class"
+        "Lynx is built already and cannot take beta. Assign them (optimizer.beta = ...), or pass the name or the class"
     )
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("lino", "There is no optimizer 'lino'. Did you mean 'lion'? optreg.list_optimizers() shows all."),
+        ("lyxn", "There is no optimizer 'lyxn'. Did you mean 'lynx'? optreg.list_optimizers() shows all."),
         (
-            "pack/lino",
-            "There is no optimizer 'pack/lino'. Did you mean 'pack/lion'? optreg.list_optimizers() shows all.",
+            "pack/lyxn",
+            "There is no optimizer 'pack/lyxn'. Did you mean 'pack/lynx'? optreg.list_optimizers() shows all.",
         ),
         ("zzzzzz", "There is no optimizer 'zzzzzz'. optreg.list_optimizers() shows all."),
         ("", "There is no optimizer ''. optreg.list_optimizers() shows all."),
@@ -98,15 +98,15 @@ def test_a_misspelt_name_gets_a_suggestion_and_nothing_is_imported(registry, nam
         registry.get_optimizer(name)
     assert str(caught.value) == message
     assert isinstance(caught.value, LookupError)
-    assert "lion_module" not in sys.modules
+    assert "lynx_module" not in sys.modules
 
 
-@pytest.mark.parametrize("form", ["lion", {"class_name": "Lion", "config": {}}, {"class_name": "Lion"}])
+@pytest.mark.parametrize("form", ["lynx", {"class_name": "Lynx", "config": {}}, {"class_name": "Lynx"}])
 def test_a_misspelt_hyperparameter_gets_a_suggestion(registry, form):
     with pytest.raises(optreg.UnknownHyperparameter) as caught:
         registry.get_optimizer(form, learning_rte=1)
     assert str(caught.value) == (
-        "Lion: unknown hyperparameter 'learning_rte'. Did you mean 'learning_rate'? Allowed: learning_rate, beta, "
+        "Lynx: unknown hyperparameter 'learning_rte'. Did you mean 'learning_rate'? Allowed: learning_rate, beta, "
         "name, gradient_aggregator, gradient_transformers, clipvalue, clipnorm, global_clipnorm, lr, decay, plugins"
     )
     assert isinstance(caught.value, TypeError)
@@ -114,14 +114,14 @@ def test_a_misspelt_hyperparameter_gets_a_suggestion(registry, form):
 
 def test_hyperparameters_that_a_base_class_takes_are_known(site):
     source = """
-    from lion_module import Lion
+    from lynx_module import Lynx
 
-    class Cub(Lion):
+    class Cub(Lynx):
         def __init__(self, size, name="Cub", **kwargs):
             super().__init__(name=name, **kwargs)
             self.size = size
     """
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
     site.install("cubs", {"cub_module.py": source}, cub="cub_module:Cub")
     assert Registry().get_optimizer("cub", size=1, beta=0.5, clipnorm=1.0).beta == 0.5
     with pytest.raises(optreg.UnknownHyperparameter, match="Did you mean 'beta'"):
@@ -169,9 +169,9 @@ def test_an_optimizer_of_another_library_is_recognised_without_importing_it(regi
         ({"learning_rate": 1}, "A dictionary with the keys 'learning_rate' does not describe an optimizer"),
         ({"class_name": 3}, "'class_name' must be the name of an optimizer class, received 3"),
         ({"name": None, "lr": 1}, "'name' must be the name of an optimizer, received None"),
-        ({"class_name": "Lion", "config": [1]}, "'config' must be a dictionary of hyperparameters, received [1]"),
-        ({"class_name": "Lion", "beta": 0.5}, "Key 'beta' is not part of an optimizer configuration"),
-        ({"optimizer": "lion", "beta": 0.5}, "Key 'beta' is not part of an optimizer configuration"),
+        ({"class_name": "Lynx", "config": [1]}, "'config' must be a dictionary of hyperparameters, received [1]"),
+        ({"class_name": "Lynx", "beta": 0.5}, "Key 'beta' is not part of an optimizer configuration"),
+        ({"optimizer": "lynx", "beta": 0.5}, "Key 'beta' is not part of an optimizer configuration"),
     ],
 )
 def test_a_malformed_configuration_is_told_what_is_wrong(registry, config, message):
@@ -182,9 +182,9 @@ def test_a_malformed_configuration_is_told_what_is_wrong(registry, config, messa
 
 KERAS_3 = {
     "module": "keras.optimizers",
-    "class_name": "Lion",
+    "class_name": "Lynx",
     "config": {
-        "name": "lion",
+        "name": "lynx",
         "learning_rate": 0.5,
         "weight_decay": None,
         "clipnorm": None,
@@ -216,14 +216,14 @@ def test_what_keras_3_writes_is_read_and_its_unused_options_are_left_out(registr
 def test_an_option_of_keras_3_in_use_is_an_error_that_names_it(registry, option, value):
     config = {**KERAS_3, "config": {**KERAS_3["config"], option: value}}
     with pytest.raises(
-        optreg.InvalidConfig, match=f"Lion has no option '{option}', which this Keras configuration sets"
+        optreg.InvalidConfig, match=f"Lynx has no option '{option}', which this Keras configuration sets"
     ):
         registry.get_optimizer(config)
 
 
 def test_a_key_that_neither_knows_is_never_dropped(registry):
     with pytest.raises(optreg.UnknownHyperparameter, match="unknown hyperparameter 'nesterov'"):
-        registry.get_optimizer({"class_name": "Lion", "config": {"nesterov": True}})
+        registry.get_optimizer({"class_name": "Lynx", "config": {"nesterov": True}})
 
 
 @pytest.mark.parametrize("target", ["a:b:c", ":X", "module:", "not a module:X"])
@@ -240,17 +240,17 @@ def test_a_target_that_does_not_exist_is_told_with_the_original_error(registry):
 
 def test_the_qualified_name_of_a_class_is_known_also_where_it_is_re_exported(site):
     site.install(
-        "pack", {"pack/__init__.py": "from .inner import Lion", "pack/inner.py": lion_source()}, lion="pack:Lion"
+        "pack", {"pack/__init__.py": "from .inner import Lynx", "pack/inner.py": lynx_source()}, lynx="pack:Lynx"
     )
     registry = Registry()
-    assert registry.qualified_name_of(registry.get_class("lion")) == "pack/lion"
+    assert registry.qualified_name_of(registry.get_class("lynx")) == "pack/lynx"
     assert registry.qualified_name_of(types.SimpleNamespace) is None
 
 
-def lion_source():
-    from tests.fake_site import LION
+def lynx_source():
+    from tests.fake_site import LYNX
 
-    return LION
+    return LYNX
 
 
 def test_transformers_are_built_by_name_with_checked_arguments(site):

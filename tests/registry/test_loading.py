@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from tests.fake_site import LION
+from tests.fake_site import LYNX
 
 import optreg
 from optreg.discovery.entries import State
@@ -18,16 +18,16 @@ from optreg.registry import Registry, default_registry
     [
         (
             "import abc\nclass X(Optimizer, abc.ABC):\n    @abc.abstractmethod\n    def step(self): ...\n",
-            "lion:X is abstract: it does not define step",
+            "lynx:X is abstract: it does not define step",
         ),
-        ("class X(Optimizer):\n    __signature__ = 3\n", "lion:X has a constructor that cannot be inspected"),
-        ("X = None\n", "lion:X is not a class but None"),
-        ("X = Optimizer('x')\n", "lion:X is not a class but an object of type Optimizer"),
+        ("class X(Optimizer):\n    __signature__ = 3\n", "lynx:X has a constructor that cannot be inspected"),
+        ("X = None\n", "lynx:X is not a class but None"),
+        ("X = Optimizer('x')\n", "lynx:X is not a class but an object of type Optimizer"),
         ("def __getattr__(name):\n    raise RuntimeError('no ' + name)\n", "RuntimeError: no X"),
     ],
 )
 def test_what_is_no_working_class_is_broken(site, source, reason):
-    site.install("pack", {"lion.py": f"from contract_stand_in import Optimizer\n{source}"}, x="lion:X")
+    site.install("pack", {"lynx.py": f"from contract_stand_in import Optimizer\n{source}"}, x="lynx:X")
     registry = Registry()
     with pytest.raises(optreg.UnusableOptimizer) as caught:
         registry.get_optimizer("x")
@@ -41,15 +41,15 @@ def test_a_failed_import_leaves_no_half_done_modules_behind(site):
         "half/part.py": "",
         "half/main.py": "import half.part\nimport wave\nraise OSError",
     }
-    site.install("pack", {**modules, "half/lion.py": LION}, x="half.main:X", lion="half.lion:Lion")
+    site.install("pack", {**modules, "half/lynx.py": LYNX}, x="half.main:X", lynx="half.lynx:Lynx")
     registry = Registry()
     with pytest.raises(optreg.UnusableOptimizer):
         registry.get_optimizer("x")
     assert [name for name in sys.modules if name.startswith("half")] == []
-    assert type(registry.get_optimizer("lion")).__name__ == "Lion"
+    assert type(registry.get_optimizer("lynx")).__name__ == "Lynx"
     with pytest.raises(optreg.UnusableOptimizer):
         registry.get_class("half.main:X")
-    assert {"half", "half.lion"} <= set(sys.modules)  # what worked before stays
+    assert {"half", "half.lynx"} <= set(sys.modules)  # what worked before stays
 
 
 def test_what_a_plugin_registered_before_it_failed_is_taken_back(site):
@@ -103,12 +103,12 @@ def test_a_failure_while_another_thread_refreshes_is_kept_beside_what_is_registe
 
 
 def test_a_plugin_may_ask_for_another_while_it_is_imported(site):
-    site.install_lion("inner", module="inner_module", name="inner_lion")
-    outer = "import optreg\nfriend = optreg.get_optimizer('inner_lion')\n" + LION
-    site.install("outer", {"outer_module.py": outer}, outer_lion="outer_module:Lion")
+    site.install_lynx("inner", module="inner_module", name="inner_lynx")
+    outer = "import optreg\nfriend = optreg.get_optimizer('inner_lynx')\n" + LYNX
+    site.install("outer", {"outer_module.py": outer}, outer_lynx="outer_module:Lynx")
     default_registry().refresh()
     try:
-        assert type(optreg.get_optimizer("outer_lion")).__name__ == "Lion"
+        assert type(optreg.get_optimizer("outer_lynx")).__name__ == "Lynx"
         assert type(sys.modules["outer_module"].friend).__module__ == "inner_module"
     finally:
         site.folder.rename(site.folder.with_name("gone"))
@@ -118,13 +118,13 @@ def test_a_plugin_may_ask_for_another_while_it_is_imported(site):
 def test_a_plugin_that_asks_for_itself_gets_an_error_and_still_works(site):
     source = (
         "import optreg\ntry:\n    optreg.get_optimizer('narcissus')\nexcept optreg.UnusableOptimizer as error:\n"
-        f"    met = str(error)\n{LION}"
+        f"    met = str(error)\n{LYNX}"
     )
-    site.install("mirror", {"mirror_module.py": source}, narcissus="mirror_module:Lion")
+    site.install("mirror", {"mirror_module.py": source}, narcissus="mirror_module:Lynx")
     default_registry().refresh()
     try:
-        assert type(optreg.get_optimizer("narcissus")).__name__ == "Lion"
-        assert "Lion" in sys.modules["mirror_module"].met
+        assert type(optreg.get_optimizer("narcissus")).__name__ == "Lynx"
+        assert "Lynx" in sys.modules["mirror_module"].met
         assert optreg.optimizer_info("narcissus").state is State.READY
     finally:
         site.folder.rename(site.folder.with_name("gone"))
@@ -152,8 +152,8 @@ def in_threads(count, work):
 
 
 def test_many_threads_import_many_optimizers_of_one_slow_package(site):
-    modules = {f"herd/lion_{n}.py": f"import time\ntime.sleep(0.02)\n{LION}" for n in range(6)}
-    targets = {f"lion_{n}": f"herd.lion_{n}:Lion" for n in range(6)}
+    modules = {f"herd/lynx_{n}.py": f"import time\ntime.sleep(0.02)\n{LYNX}" for n in range(6)}
+    targets = {f"lynx_{n}": f"herd.lynx_{n}:Lynx" for n in range(6)}
     broken = {"herd/bad.py": "import time\ntime.sleep(0.01)\nraise OSError('bad')\nclass X: ..."}
     site.install("herd", {"herd/__init__.py": "", **modules, **broken}, **targets, bad="herd.bad:X")
     registry = Registry()
@@ -168,17 +168,17 @@ def test_many_threads_import_many_optimizers_of_one_slow_package(site):
 
 
 def test_threads_may_register_refresh_list_and_look_up_at_once(site):
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
     registry = Registry([str(site.folder)])
-    lion = registry.get_class("lion")
+    lynx = registry.get_class("lynx")
 
     def work(number):
         for _ in range(8):
             name = f"cub_{number}"
-            registry.register(name, lion)
-            assert registry.get_class(name) is lion
+            registry.register(name, lynx)
+            assert registry.get_class(name) is lynx
             registry.refresh()
-            assert {"lion", name} <= set(registry.list_optimizers())
+            assert {"lynx", name} <= set(registry.list_optimizers())
             registry.unregister(name)
         return "fine"
 
@@ -188,29 +188,29 @@ def test_threads_may_register_refresh_list_and_look_up_at_once(site):
 
 def test_a_plugin_installed_in_the_process_is_there_after_refresh(site):
     registry = Registry()
-    assert "lion" not in registry.list_optimizers()
-    site.install_lion("late", module="late_module")
-    assert "lion" not in registry.list_optimizers()
+    assert "lynx" not in registry.list_optimizers()
+    site.install_lynx("late", module="late_module")
+    assert "lynx" not in registry.list_optimizers()
     registry.refresh()
-    assert type(registry.get_optimizer("lion")).__module__ == "late_module"
+    assert type(registry.get_optimizer("lynx")).__module__ == "late_module"
 
 
 def test_an_editable_and_a_wheel_of_one_distribution_are_one(site, tmp_path):
-    site.install_lion("lion-pack", module="lion_module", version="1.0")
+    site.install_lynx("lynx-pack", module="lynx_module", version="1.0")
     checkout = tmp_path / "checkout"
-    (checkout / "lion_pack.egg-info").mkdir(parents=True)
-    (checkout / "lion_pack.egg-info" / "PKG-INFO").write_text("Name: Lion.Pack\nVersion: 2.0.dev1\n")
-    (checkout / "lion_pack.egg-info" / "entry_points.txt").write_text("[optreg.optimizers]\nlion = lion_module:Lion\n")
+    (checkout / "lynx_pack.egg-info").mkdir(parents=True)
+    (checkout / "lynx_pack.egg-info" / "PKG-INFO").write_text("Name: Lynx.Pack\nVersion: 2.0.dev1\n")
+    (checkout / "lynx_pack.egg-info" / "entry_points.txt").write_text("[optreg.optimizers]\nlynx = lynx_module:Lynx\n")
     for order, version in (([site.folder, checkout], "1.0"), ([checkout, site.folder], "2.0.dev1")):
         [entry] = Registry([str(folder) for folder in order]).entries()
-        assert (entry.name, entry.version, entry.state) == ("lion", version, State.READY)
+        assert (entry.name, entry.version, entry.state) == ("lynx", version, State.READY)
 
 
 @pytest.mark.parametrize(
     ("one", "other", "newer"), [("1.9", "1.10", "1.10"), ("2.0rc1", "2.0", "2.0"), ("2.0", "2.0.1", "2.0.1")]
 )
 def test_of_two_copies_in_one_folder_the_newer_counts(site, one, other, newer):
-    site.install_lion("lion-pack", module="lion_module", version=one)
-    site.install_lion("lion-pack", module="lion_module", version=other)
+    site.install_lynx("lynx-pack", module="lynx_module", version=one)
+    site.install_lynx("lynx-pack", module="lynx_module", version=other)
     [entry] = Registry([str(site.folder)]).entries()
     assert entry.version == newer

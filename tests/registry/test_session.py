@@ -12,17 +12,17 @@ from optreg.registry import Registry
 
 @pytest.fixture
 def registry(site):
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
     return Registry()
 
 
 @pytest.fixture
-def lion(registry):
-    return registry.get_class("lion")
+def lynx(registry):
+    return registry.get_class("lynx")
 
 
-def test_a_registered_class_is_found_by_its_name_and_shown_as_of_the_session(registry, lion):
-    class Cub(lion):
+def test_a_registered_class_is_found_by_its_name_and_shown_as_of_the_session(registry, lynx):
+    class Cub(lynx):
         """A small one."""
 
         card = Card(aliases=("kitten",), sparse="lazy")
@@ -40,9 +40,9 @@ def test_a_registered_class_is_found_by_its_name_and_shown_as_of_the_session(reg
         registry.get_optimizer("my_cub")
 
 
-def test_running_the_cell_again_replaces_the_class(registry, lion):
+def test_running_the_cell_again_replaces_the_class(registry, lynx):
     def cell():
-        class Cub(lion):
+        class Cub(lynx):
             pass
 
         return registry.register("cub", Cub)
@@ -52,12 +52,12 @@ def test_running_the_cell_again_replaces_the_class(registry, lion):
     assert registry.get_class("cub") is second
 
 
-@pytest.mark.parametrize("name", ["adam", "lion", "Adam"])
-def test_a_taken_name_is_refused_unless_replaced_and_comes_back(registry, lion, name):
-    class Mine(lion):
+@pytest.mark.parametrize("name", ["adam", "lynx", "Adam"])
+def test_a_taken_name_is_refused_unless_replaced_and_comes_back(registry, lynx, name):
+    class Mine(lynx):
         pass
 
-    with pytest.raises(optreg.NameTaken, match=r"The name '(adam|lion)' belongs to .* or pass replace=True"):
+    with pytest.raises(optreg.NameTaken, match=r"The name '(adam|lynx)' belongs to .* or pass replace=True"):
         registry.register(name, Mine)
     owner = registry.optimizer_info(name).qualified_name
     registry.register(name, Mine, replace=True)
@@ -69,26 +69,26 @@ def test_a_taken_name_is_refused_unless_replaced_and_comes_back(registry, lion, 
     assert registry.optimizer_info(owner).state is State.READY
 
 
-def test_an_alias_is_taken_too(site, registry, lion):
+def test_an_alias_is_taken_too(site, registry, lynx):
     site.install("x", {"x.py": 'class X:\n    card = Card(aliases=("best",))\n'}, x="x:X")
     registry.refresh()
     with pytest.raises(optreg.NameTaken, match="The name 'best' belongs to x/x"):
-        registry.register("best", lion)
+        registry.register("best", lynx)
 
 
-def test_a_registration_outlives_refresh(registry, lion):
-    registry.register("cub", lion)
+def test_a_registration_outlives_refresh(registry, lynx):
+    registry.register("cub", lynx)
     registry.refresh()
-    assert registry.get_class("cub") is lion
+    assert registry.get_class("cub") is lynx
 
 
 @pytest.mark.parametrize("name", ["two words", "", "9", "a/b", None])
-def test_a_bad_name_is_refused(registry, lion, name):
+def test_a_bad_name_is_refused(registry, lynx, name):
     with pytest.raises(optreg.InvalidName, match=r"A registered name has the form \[a-z\]"):
-        registry.register(name, lion)
+        registry.register(name, lynx)
 
 
-@pytest.mark.parametrize("wrong", [int, 3, "lion_module:Lion"])
+@pytest.mark.parametrize("wrong", [int, 3, "lynx_module:Lynx"])
 def test_only_optimizers_are_registered_as_optimizers(registry, wrong):
     with pytest.raises(optreg.NotAnOptimizer, match="is not a"):
         registry.register("wrong", wrong)
@@ -106,15 +106,15 @@ def test_unregistering_what_is_not_registered_is_an_error(registry):
         registry.unregister("adam")
 
 
-def test_registries_share_nothing(registry, lion):
-    registry.register("cub", lion)
+def test_registries_share_nothing(registry, lynx):
+    registry.register("cub", lynx)
     with pytest.raises(optreg.UnknownOptimizer):
         Registry().optimizer_info("cub")
 
 
-def test_the_public_functions_use_one_registry_and_register_decorates(lion):
+def test_the_public_functions_use_one_registry_and_register_decorates(lynx):
     @optreg.register("notebook_cub")
-    class Cub(lion):
+    class Cub(lynx):
         pass
 
     try:

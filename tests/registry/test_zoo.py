@@ -35,24 +35,24 @@ FOUND_BY_READING = {"syntax", "absent", "dynamic_card", "no_class"}
 def zoo(site):
     for name, (source, *_) in ANIMALS.items():
         site.install(name, {f"{name}_module.py": source} if source else {}, **{name: f"{name}_module:X"})
-    site.install_lion("good", module="lion_module")
+    site.install_lynx("good", module="lynx_module")
     return Registry()
 
 
 def test_the_whole_zoo_is_listed_and_nothing_of_it_is_imported(zoo):
     shown = {entry.name: entry.state for entry in zoo.entries()}
-    assert set(ANIMALS) | {"lion", "adam", "sgd"} <= set(shown)
+    assert set(ANIMALS) | {"lynx", "adam", "sgd"} <= set(shown)
     assert {name for name in ANIMALS if shown[name] is State.BROKEN} == FOUND_BY_READING
     assert all(entry.reason and entry.next_step for entry in zoo.entries() if entry.name in FOUND_BY_READING)
     assert not [name for name in sys.modules if name.endswith("_module")]
 
 
 def test_the_good_one_works_among_them_before_and_after_each_of_them_failed(zoo):
-    assert type(zoo.get_optimizer("lion")).__name__ == "Lion"
+    assert type(zoo.get_optimizer("lynx")).__name__ == "Lynx"
     for name in ANIMALS:
         with pytest.raises(optreg.UnusableOptimizer):
             zoo.get_optimizer(name)
-    assert type(zoo.get_optimizer("lion")).__name__ == "Lion"
+    assert type(zoo.get_optimizer("lynx")).__name__ == "Lynx"
 
 
 @pytest.mark.parametrize("name", ANIMALS)
@@ -96,15 +96,15 @@ def test_interrupting_an_import_is_left_to_the_user(site):
 
 
 def test_a_repaired_plugin_works_after_refresh(site):
-    site.install("weak", {"weak_module.py": "raise OSError\nclass Lion: ..."}, weak="weak_module:Lion")
+    site.install("weak", {"weak_module.py": "raise OSError\nclass Lynx: ..."}, weak="weak_module:Lynx")
     registry = Registry()
     with pytest.raises(optreg.UnusableOptimizer):
         registry.get_optimizer("weak")
-    site.install_lion("weak", module="weak_module", name="weak")
+    site.install_lynx("weak", module="weak_module", name="weak")
     with pytest.raises(optreg.UnusableOptimizer):
         registry.get_optimizer("weak")
     registry.refresh()
-    assert type(registry.get_optimizer("weak")).__name__ == "Lion"
+    assert type(registry.get_optimizer("weak")).__name__ == "Lynx"
 
 
 def test_an_import_finder_that_raises_breaks_only_what_it_looks_for(site, monkeypatch):
@@ -116,19 +116,19 @@ def test_an_import_finder_that_raises_breaks_only_what_it_looks_for(site, monkey
 
     monkeypatch.setattr(sys, "meta_path", [Hostile, *sys.meta_path])
     site.install("haunted", {"haunted.py": ""}, ghost="haunted:X")
-    site.install_lion("good", module="lion_module")
+    site.install_lynx("good", module="lynx_module")
     registry = Registry()
     assert "RuntimeError: boo" in registry.optimizer_info("ghost").reason
-    assert registry.optimizer_info("lion").state is State.READY
+    assert registry.optimizer_info("lynx").state is State.READY
 
 
 def test_files_that_are_not_text_do_not_stop_the_scan(site):
-    site.install_lion("good", module="lion_module")
+    site.install_lynx("good", module="lynx_module")
     bad = site.folder / "bad-1.dist-info"
     bad.mkdir()
     (bad / "entry_points.txt").write_bytes(b"[optreg.optimizers]\nx\xff = m:X\n")
     registry = Registry()
-    assert registry.optimizer_info("lion").state is State.READY
+    assert registry.optimizer_info("lynx").state is State.READY
     [broken] = [entry for entry in registry.entries() if entry.distribution == "bad"]
     assert (broken.state, broken.version) == (State.BROKEN, "1")
 
@@ -136,10 +136,10 @@ def test_files_that_are_not_text_do_not_stop_the_scan(site):
 def test_several_threads_load_one_class_once(site):
     import threading
 
-    site.install_lion("good", module="lion_module")
+    site.install_lynx("good", module="lynx_module")
     registry = Registry()
     classes = []
-    threads = [threading.Thread(target=lambda: classes.append(registry.get_class("lion"))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: classes.append(registry.get_class("lynx"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -43,7 +43,7 @@ def _unmet(policy: Policy, path: Sequence[str]) -> Iterator[str]:
         try:
             wanted = Requirement(word)
         except InvalidRequirement as error:
-            raise InvalidFilter(f"{source}: {word!r} is not a requirement such as 'lion-pack>=1.2'") from error
+            raise InvalidFilter(f"{source}: {word!r} is not a requirement such as 'lynx-pack>=1.2'") from error
         name = normalise(wanted.name)
         step = f'pip install "{word}", or take it out of {source}'
         if name not in versions:

@@ -57,7 +57,7 @@ class Policy(NamedTuple):
         pins: Short name to the distribution that shall answer to it.
         aliases: The user's own names for optimizers.
         strict: Where strict mode was switched on; empty where it is off.
-        required: Distributions that must be there, with version ranges such as ``lion-pack>=1.2``.
+        required: Distributions that must be there, with version ranges such as ``lynx-pack>=1.2``.
     """
 
     disabled: Rule = Rule()

@@ -3,16 +3,16 @@
 ::
 
     [plugins]
-    allow = lion-pack, other-*
+    allow = lynx-pack, other-*
     disable = slow-pack
-    require = lion-pack>=1.2
+    require = lynx-pack>=1.2
     strict = yes
 
     [pins]
     adam = other-optimizers
 
     [aliases]
-    my_favourite = lion-pack/lion
+    my_favourite = lynx-pack/lynx
 
 The syntax is that of INI files, one setting a line; the reader knows the line of each, so that errors can name it.
 """

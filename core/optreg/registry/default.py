@@ -83,8 +83,8 @@ def register(name: str, cls: Any = None, *, kind: str = "optimizer", replace: bo
 
     ::
 
-        @optreg.register("lion")
-        class Lion(optreg.Optimizer): ...
+        @optreg.register("lynx")
+        class Lynx(optreg.Optimizer): ...
 
     Args:
         name: Registered name.

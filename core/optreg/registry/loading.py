@@ -76,7 +76,7 @@ def load_unregistered(target: str, kind: str) -> Callable[..., Any]:
         UnusableOptimizer: It cannot be loaded; the original error is the ``__cause__``.
     """
     if not is_target(target):
-        raise InvalidName(f"{target!r} is not of the form module:Class, such as 'my_package.lion:Lion'")
+        raise InvalidName(f"{target!r} is not of the form module:Class, such as 'my_package.lynx:Lynx'")
     try:
         return load_target(target, kind)
     except LoadFailure as failure:
