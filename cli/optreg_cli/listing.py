@@ -70,6 +70,7 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            gc.freeze()  # or the first look would find all of them young
             gc.enable()
 
 

@@ -39,7 +39,7 @@ def test_a_failed_import_leaves_no_half_done_modules_behind(site):
     modules = {
         "half/__init__.py": "",
         "half/part.py": "",
-        "half/main.py": "import half.part\nimport wave\nraise OSError",
+        "half/main.py": "import half.part\nraise OSError\nclass X: ...",
     }
     site.install("pack", {**modules, "half/lynx.py": LYNX}, x="half.main:X", lynx="half.lynx:Lynx")
     registry = Registry()
@@ -207,7 +207,14 @@ def test_an_editable_and_a_wheel_of_one_distribution_are_one(site, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "newer"), [("1.9", "1.10", "1.10"), ("2.0rc1", "2.0", "2.0"), ("2.0", "2.0.1", "2.0.1")]
+    ("one", "other", "newer"),
+    [
+        ("1.9", "1.10", "1.10"),
+        ("2.0rc1", "2.0", "2.0"),
+        ("2.0", "2.0.1", "2.0.1"),
+        ("1.0", "2.0", "2.0"),
+        ("2.0.dev1", "2.0", "2.0"),
+    ],
 )
 def test_of_two_copies_in_one_folder_the_newer_counts(site, one, other, newer):
     site.install_lynx("lynx-pack", module="lynx_module", version=one)

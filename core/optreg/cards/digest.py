@@ -5,7 +5,8 @@ A digest holds nothing but texts, numbers and tuples of them, so that it can be 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 from optreg.cards.source_files import SourceFile
 
@@ -54,6 +55,13 @@ class Digest(NamedTuple):
     next_step: str = ""
     note: str = ""
     onward: str = ""
+
+    @classmethod
+    def thawed(cls, fields: Sequence[Any]) -> Digest:
+        """Return the digest with these fields, of whose tuples JSON has made lists. Written out, for it is quick."""
+        summary, aliases, capabilities, declared, api, tensorflow, requires, deprecated, hooks, *texts = fields
+        names = (tuple(aliases), tuple(capabilities), declared, api, tensorflow, tuple(requires))
+        return cls(summary, *names, tuple(map(tuple, deprecated)), tuple(hooks), *texts)
 
 
 class Library(Protocol):

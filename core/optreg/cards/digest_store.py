@@ -155,13 +155,7 @@ def _digest(fields: Sequence[Any]) -> Digest:
     """Return the digest with these fields; JSON has made lists of its tuples."""
     if isinstance(fields, Digest):
         return fields
-    if not fields:
-        return _WITHOUT_CARD
-    return Digest._make([value if value.__class__ is not list else _frozen(value) for value in fields])
-
-
-def _frozen(values: list[Any]) -> tuple[Any, ...]:
-    return tuple([tuple(value) if value.__class__ is list else value for value in values])
+    return Digest.thawed(fields) if fields else _WITHOUT_CARD
 
 
 def _compact(fields: Sequence[Any]) -> Sequence[Any]:

@@ -65,10 +65,16 @@ class Gates:
     def __init__(self, distribution: Distribution, surroundings: Surroundings) -> None:
         self._distribution = distribution
         self._surroundings = surroundings
+        self._answers: dict[tuple[bool, int, str, tuple[str, ...]], Verdict] = {}
 
     def verdict(self, digest: Digest) -> Verdict:
         """Return why an entry may not be imported, or that it is ready."""
-        return next((found for _, found in self.passed(digest) if found.state is not State.READY), READY)
+        # The entries of one distribution mostly ask for the same.
+        asked = (digest.declared, digest.api, digest.tensorflow, digest.requires)
+        if asked not in self._answers:
+            verdicts = (found for _, found in self.passed(digest))
+            self._answers[asked] = next((found for found in verdicts if found.state is not State.READY), READY)
+        return self._answers[asked]
 
     def passed(self, digest: Digest) -> Iterator[tuple[str, Verdict]]:
         """Yield each gate with what it says of an entry, in their order."""
