@@ -265,3 +265,12 @@ def test_our_reading_of_the_metadata_agrees_with_importlib(site):
 def test_a_folder_that_is_gone_or_is_no_folder_is_passed_over(site, tmp_path):
     (tmp_path / "file.dist-info").write_text("no folder")
     assert distributions([str(tmp_path), str(tmp_path / "gone"), ""], group_prefix="none.") == []
+
+
+def test_names_that_differ_only_in_case_are_one_name(site):
+    site.install_lion("a-pack", module="lion_a", name="Lion")
+    site.install_lion("b-pack", module="lion_b", name="LION")
+    site.install_lion("c-pack", module="lion_c", name="SGD")
+    registry = Registry()
+    assert states(registry) == {"a-pack/lion": "ambiguous", "b-pack/lion": "ambiguous", "c-pack/sgd": "shadowed"}
+    assert registry.optimizer_info("Sgd").built_in
