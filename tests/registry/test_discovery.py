@@ -268,9 +268,9 @@ def test_a_folder_that_is_gone_or_is_no_folder_is_passed_over(site, tmp_path):
 
 
 def test_names_that_differ_only_in_case_are_one_name(site):
-    site.install_lion("a-pack", module="lion_a", name="Lion")
-    site.install_lion("b-pack", module="lion_b", name="LION")
-    site.install_lion("c-pack", module="lion_c", name="SGD")
+    site.install_lynx("a-pack", module="lynx_a", name="Lynx")
+    site.install_lynx("b-pack", module="lynx_b", name="LYNX")
+    site.install_lynx("c-pack", module="lynx_c", name="SGD")
     registry = Registry()
-    assert states(registry) == {"a-pack/lion": "ambiguous", "b-pack/lion": "ambiguous", "c-pack/sgd": "shadowed"}
+    assert states(registry) == {"a-pack/lynx": "ambiguous", "b-pack/lynx": "ambiguous", "c-pack/sgd": "shadowed"}
     assert registry.optimizer_info("Sgd").built_in

@@ -73,11 +73,11 @@ def test_what_a_plugin_registered_before_it_failed_is_taken_back(site):
 
 
 def test_a_failing_plugin_takes_nothing_back_that_others_registered(site):
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
     site.install("bad", {"bad_module.py": "raise OSError\nclass X: ..."}, bad="bad_module:X")
     registry = Registry()
 
-    class Mine(registry.get_class("lion")):
+    class Mine(registry.get_class("lynx")):
         __module__ = "typed_at_a_prompt"
 
     registry.register("mine", Mine)
@@ -87,7 +87,7 @@ def test_a_failing_plugin_takes_nothing_back_that_others_registered(site):
 
 
 def test_a_failure_while_another_thread_refreshes_is_kept_beside_what_is_registered(site):
-    site.install_lion("pack", module="lion_module")
+    site.install_lynx("pack", module="lynx_module")
     registry = Registry()
     source = "import refreshing\nrefreshing.now()\nraise OSError('late')\nclass X: ..."
     site.install("bad", {"bad_module.py": source, "refreshing.py": "now = None"}, bad="bad_module:X")
@@ -95,7 +95,7 @@ def test_a_failure_while_another_thread_refreshes_is_kept_beside_what_is_registe
 
     refreshing.now = registry.refresh
     registry.refresh()
-    registry.register("cub", registry.get_class("lion"))
+    registry.register("cub", registry.get_class("lynx"))
     with pytest.raises(optreg.UnusableOptimizer):
         registry.get_optimizer("bad")
     assert registry.optimizer_info("bad").state is State.BROKEN

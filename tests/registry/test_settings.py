@@ -71,7 +71,7 @@ def test_names_of_the_users_own_come_before_all_others(site, configure):
     assert type(registry.get_optimizer("Favourite")).__name__ == "Lynx"
     assert registry.optimizer_info("adam").qualified_name == "optreg/sgd"
     assert registry.optimizer_info("optreg/adam").qualified_name == "optreg/adam"
-    assert registry.aliases_of(registry.optimizer_info("lion")) == ("my_cat", "favourite")
+    assert registry.aliases_of(registry.optimizer_info("lynx")) == ("my_cat", "favourite")
     with pytest.raises(optreg.UnknownOptimizer):
         registry.optimizer_info("lost")
     with pytest.raises(optreg.UnknownOptimizer, match="Did you mean 'favourite'"):
