@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from optreg_cli import exit_codes
-from optreg_cli.bench.running import bench
+from optreg_cli.bench.app import app as bench_app
 from optreg_cli.doctor import doctor
 from optreg_cli.info import info
 from optreg_cli.listing import list_entries
@@ -72,7 +72,7 @@ app.command("info", cls=TextCommand, epilog=exit_codes.MEANINGS)(info)
 app.command("why", cls=TextCommand, epilog=exit_codes.MEANINGS)(why)
 app.command("doctor", cls=TextCommand, epilog=exit_codes.MEANINGS)(doctor)
 app.command("validate", cls=TextCommand, epilog=exit_codes.MEANINGS)(validate)
-app.command("bench", cls=TextCommand, epilog=exit_codes.MEANINGS)(bench)
+app.add_typer(bench_app)
 app.command("new", cls=TextCommand, epilog=exit_codes.MEANINGS)(new)
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import optreg
 from optreg.bench import LAYOUTS, LIBRARIES, Effort, Layout, Options
-from optreg_cli.bench import running as command
+from optreg_cli.bench import progress as progress_module
 from optreg_cli.main import app
 
 Run = Callable[..., Any]
@@ -41,6 +41,8 @@ def optreg_bench(monkeypatch: pytest.MonkeyPatch) -> Run:
             "90",
             "--device",
             "cpu:0",
+            "--isolate",
+            "0",
         )
         return CliRunner().invoke(app, ["bench", *arguments, *quick], prog_name="optreg")
 
@@ -113,7 +115,7 @@ def test_an_interrupt_shows_and_writes_what_there_is_and_exits_with_130(
 
         return observe
 
-    monkeypatch.setattr(command, "_line_for_each_stage", interrupting)
+    monkeypatch.setattr(progress_module, "line_for_each_stage", interrupting)
     file = tmp_path / "results.json"
     done = optreg_bench("sgd", "--json", str(file))
     assert done.exit_code == 130
@@ -126,7 +128,7 @@ def test_an_interrupt_shows_and_writes_what_there_is_and_exits_with_130(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("adamm",), 3, "Did you mean 'adam'?"),
+        (("adamm",), 2, "Did you mean 'adam'?"),
         (("sgd[momentun=0.9]",), 2, "Did you mean 'momentum'?"),
         (("sgd[0.9]",), 2, "cannot read 'sgd[0.9]' as an optimizer"),
         (("sgd", "--against", "torch"), 2, "cannot measure against 'torch'; libraries: keras, tf_keras."),
@@ -140,7 +142,7 @@ def test_an_interrupt_shows_and_writes_what_there_is_and_exits_with_130(
 def test_a_mistake_is_one_line_and_an_exit_code(
     optreg_bench: Run, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    done = CliRunner().invoke(app, ["bench", *arguments], prog_name="optreg")
+    done = CliRunner().invoke(app, ["bench", *arguments, "--isolate", "0"], prog_name="optreg")
     assert done.exit_code == code
     assert message in " ".join(done.stderr.replace("│", " ").split())
     assert done.stdout == ""
@@ -179,16 +181,16 @@ def hostile() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hostile")
-def test_an_unusable_optimizer_is_a_row_with_its_reason_and_exit_code_4(optreg_bench: Run) -> None:
+def test_an_unusable_optimizer_is_a_row_with_its_reason_and_exit_code_3(optreg_bench: Run) -> None:
     done = optreg_bench("hostile", "sgd")
-    assert done.exit_code == 4
+    assert done.exit_code == 3
     assert "failed: hostile (optreg) on digits: RuntimeError: [red] [31mred[/red]" in done.stdout
     assert "\x1b" not in done.stdout
     assert any(line.startswith("sgd ") for line in done.stdout.splitlines())
 
 
 def test_the_help_names_every_layout_and_library_and_keeps_its_brackets() -> None:
-    text = CliRunner().invoke(app, ["bench", "--help"], prog_name="optreg", env={"COLUMNS": "200"}).stdout
+    text = CliRunner().invoke(app, ["bench", "run", "--help"], prog_name="optreg", env={"COLUMNS": "200"}).stdout
     assert all(name in text for name in [*LAYOUTS, *LIBRARIES])
     assert "sgd[momentum=0.9]" in text
     assert "optreg[bench]" in text

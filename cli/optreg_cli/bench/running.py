@@ -1,17 +1,19 @@
-"""``optreg bench``: train the optimizers, time their update step, and show what came out."""
+"""``optreg bench run``: train the optimizers, time their update step, and show what came out."""
 
 from __future__ import annotations
 
-import contextlib
 import json as json_text
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from optreg_cli import exit_codes
+from optreg_cli.bench import baselines, codes
+from optreg_cli.bench.comparing import Csv, FailOn, Junit, Markdown, Strict, code_of, confront, write_reports
+from optreg_cli.bench.measuring import Way, journal_of, measured
+from optreg_cli.bench.planning import show_plan
 from optreg_cli.completion import complete_name
 
 if TYPE_CHECKING:
@@ -74,8 +76,28 @@ Json = Annotated[
 ]
 
 
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on where a killed run with the same --json FILE was, repeating nothing."),
+]
+Isolate = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Child processes to measure in. One survives crashes and hangs; several show what differs between "
+        "processes; 0 measures in this one.",
+    ),
+]
+Timeout = Annotated[float, typer.Option(min=1, help="Seconds without a sign of life after which a step has hung.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be measured and how long it takes.")]
+Baseline = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Compare with this baseline or results file; see --fail-on.")
+]
+SaveBaseline = Annotated[str | None, typer.Option(metavar="NAME", help="Keep the results as a baseline.")]
+
+
 # Brackets in help texts are escaped: the command line reads them as markup.
-def bench(  # noqa: PLR0913 - one argument for each option of the command
+def run(  # noqa: PLR0913 - one argument for each option of the command
     names: Names = None,
     *,
     against: Against = None,
@@ -93,6 +115,17 @@ def bench(  # noqa: PLR0913 - one argument for each option of the command
     budget: Budget = 100.0,
     hooks: Hooks = False,
     json: Json = None,
+    resume: Resume = False,
+    isolate: Isolate = 1,
+    timeout: Timeout = 120.0,
+    dry_run: DryRun = False,
+    baseline: Baseline = None,
+    save_baseline: SaveBaseline = None,
+    fail_on: FailOn = None,
+    strict: Strict = False,
+    md: Markdown = None,
+    junit: Junit = None,
+    csv: Csv = None,
 ) -> None:
     r"""Train optimizers on real data and time their update step, side by side.
 
@@ -106,13 +139,43 @@ def bench(  # noqa: PLR0913 - one argument for each option of the command
     given |= {"tasks": task, "landscapes": function}
     numbers = {"seeds": seeds, "epochs": epochs, "trials": trials, "rates": _rates(lr_grid), "suite": suite}
     options = _options(given, budget=budget, hooks=hooks, **numbers)
-    _check_writable(json)
-    results = _measure(names or [], options)
+    _check_usage(json, resume=resume, comparing=bool(fail_on or md or junit or csv or strict), baseline=baseline)
+    old = None if baseline is None else baselines.load(baseline)
+    _check_gates(fail_on)
+    if dry_run:
+        show_plan(names or [], options)
+        return
+    results = measured(names or [], options, Way(json, resume, isolate, timeout))
     _deliver(results, json)
+    if save_baseline is not None:
+        typer.echo(f"baseline: {baselines.save(save_baseline, results)}", err=True)
+    verdicts = [] if old is None else confront(old, results, fail_on, title=f"Compared with {baseline}")
+    write_reports(verdicts, md=md, junit=junit, csv=csv)
+    raise typer.Exit(_code(results, code_of(verdicts, strict=strict)))
+
+
+def _code(results: Results, compared: int) -> int:
+    """Return the exit code: an interrupt before a regression, before an optimizer that failed, before noise."""
     if results.interrupted:
-        raise typer.Exit(exit_codes.INTERRUPTED)
-    if results.unusable:
-        raise typer.Exit(exit_codes.PLUGIN_UNUSABLE)
+        return exit_codes.INTERRUPTED
+    if compared == codes.REGRESSION:
+        return compared
+    return codes.ENTRY_FAILED if results.unusable else compared
+
+
+def _check_usage(json: str | None, *, resume: bool, comparing: bool, baseline: str | None) -> None:
+    if resume and json in (None, _DASH):
+        raise typer.BadParameter("the run to resume is found by its --json FILE", param_hint="--resume")
+    if comparing and baseline is None:
+        raise typer.BadParameter("--fail-on, --strict, --md, --junit and --csv need a --baseline to compare with")
+    _check_writable(json)
+
+
+def _check_gates(gates: Sequence[str] | None) -> None:
+    from optreg.bench.comparison import parse_gate
+
+    for gate in gates or ():
+        parse_gate(gate)
 
 
 def _options(given: dict[str, list[str] | None], **numbers: Any) -> Options:
@@ -133,26 +196,19 @@ def _rates(text: str) -> tuple[float, ...]:
         raise typer.BadParameter(message, param_hint="--lr-grid") from error
 
 
-def _measure(names: Sequence[str], options: Options) -> Results:
-    import optreg.bench
-
-    with _progress() as observer:
-        return optreg.bench.run(names, options, observer=observer, argv=sys.argv[1:])
-
-
 def _deliver(results: Results, json: str | None) -> None:
     """Show tables unless stdout is to hold the JSON, and write the file."""
-    from optreg.bench import document
+    from optreg.bench import document, write_results
     from optreg_cli.bench.tables import show
 
     if json != _DASH:
         show(results)
     if json is not None:
-        text = json_text.dumps(document(results), indent=1, allow_nan=False) + "\n"
         if json == _DASH:
-            typer.echo(text, nl=False)
+            typer.echo(json_text.dumps(document(results), indent=1, allow_nan=False))
         else:
-            Path(json).write_text(text, encoding="utf-8")
+            write_results(Path(json), document(results))
+            journal_of(json).unlink(missing_ok=True)
             typer.echo(f"raw samples: {json}", err=True)
 
 
@@ -164,43 +220,3 @@ def _check_writable(json: str | None) -> None:
         Path(str(json)).open("a", encoding="utf-8").close()
     except OSError as error:
         raise typer.BadParameter(f"cannot write {json}: {error.strerror}", param_hint="--json") from error
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Any]:
-    """Yield an observer: a bar with the remaining time on a terminal, else a line for every new thing that is done."""
-    if not sys.stderr.isatty():
-        yield _line_for_each_stage()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (BarColumn(), TextColumn("{task.fields[left]} left"), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting TensorFlow", total=1.0, left="")
-
-        def observe(progress: Any) -> None:
-            total = progress.elapsed + progress.remaining
-            bar.update(
-                task,
-                completed=progress.elapsed / total if total else 0.0,
-                description=progress.doing,
-                left=f"{progress.remaining:.0f} s",
-            )
-
-        yield observe
-
-
-def _line_for_each_stage() -> Any:
-    from optreg_cli.rendering import one_line
-
-    shown: list[str] = []
-
-    def observe(progress: Any) -> None:
-        # "training adam (optreg), seed 2 of 5" is one stage for all seeds and implementations of all optimizers.
-        stage = "training" if progress.doing.startswith("training ") else progress.doing
-        if stage not in shown:
-            shown.append(stage)
-            typer.echo(one_line(f"[{progress.elapsed:.0f} s, {progress.remaining:.0f} s left] {stage}"), err=True)
-
-    return observe

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from optreg.bench.results import TrainingRun
 
 _NOTHING = "-"
+_MARKS = {"precise": "", "noisy": " ~", "few": " ?"}
 _LEGEND = (
     ("run", "eager: called directly; graph: inside one tf.function; xla: that with jit_compile=True"),
-    ("step", "median of n samples"),
+    ("step", "median of n samples; n ~: the median is not known to 1 %, n ?: too few to tell"),
     ("between", "95 % confidence interval of the median; with n below 6 only the least and the greatest sample"),
     (
         "time / optreg",
@@ -115,7 +116,7 @@ def _speed_cells(row: SpeedRow) -> tuple[str, ...]:
         _NOTHING if row.bytes_per_second is None else f"{row.bytes_per_second / 1e9:.3g}",
         _number(row.state_bytes_per_parameter, digits=0, unit=" B"),
         f"{setup:.1f} s",
-        str(len(entry.samples)),
+        f"{len(entry.samples)}{_MARKS[row.verdict]}",
     )
 
 

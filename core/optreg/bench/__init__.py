@@ -10,11 +10,13 @@ Nothing here prints. From Python::
         print(row.task, row.optimizer, row.metric.median)
 """
 
+from optreg.bench.choices import choices
+from optreg.bench.outline import Outline, outline
 from optreg.bench.peers import LIBRARIES
 from optreg.bench.progress import Progress
 from optreg.bench.quality.ranking import Standing
 from optreg.bench.quality.rows import TrainingRow, ranked, training_rows
-from optreg.bench.results import SCHEMA, Results, State
+from optreg.bench.results import SCHEMA, Results, State, read_results, results_schema, write_results
 from optreg.bench.run import EXECUTIONS, MODES, Options, run
 from optreg.bench.speed.layouts import DEFAULT_LAYOUTS, LAYOUTS, Layout
 from optreg.bench.speed.timing import Effort
@@ -38,6 +40,7 @@ __all__ = [
     "Layout",
     "Need",
     "Options",
+    "Outline",
     "Problem",
     "Progress",
     "Results",
@@ -47,9 +50,14 @@ __all__ = [
     "State",
     "Task",
     "TrainingRow",
+    "choices",
     "document",
+    "outline",
     "ranked",
+    "read_results",
+    "results_schema",
     "run",
     "speed_rows",
     "training_rows",
+    "write_results",
 ]

@@ -91,6 +91,11 @@ def _broken(choice: Choice, error: Exception) -> Contender:
     return Contender(choice.label, OURS, refuse, provenance, broken=State.failed(error))
 
 
+def banned(contender: Contender, reason: str) -> Contender:
+    """Return the contender, broken where there is a reason: it ended the process, or never returned."""
+    return replace(contender, broken=State("failed", reason)) if reason else contender
+
+
 def _shown(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key != "name"}
 

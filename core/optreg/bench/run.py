@@ -6,18 +6,19 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from optreg.bench.contenders import contenders, libraries_named
+from optreg.bench.contenders import Contender, banned, contenders, libraries_named
 from optreg.bench.machine import (
     absent_kinds,
     describe_machine,
     select_devices,
     stolen_seconds,
 )
+from optreg.bench.peers import Library
 from optreg.bench.progress import Clock, Observer
 from optreg.bench.quality.programme import Undertaking, programme, search_plan
 from optreg.bench.quality.study import Regime
 from optreg.bench.results import History, Plan, Results, State
-from optreg.bench.selection import select
+from optreg.bench.selection import Choice, select
 from optreg.bench.speed.campaign import Campaign, Extent
 from optreg.bench.speed.hook_cost import hook_contenders
 from optreg.bench.speed.layouts import DEFAULT_LAYOUTS, Layout, find_layout
@@ -50,6 +51,7 @@ class Options:
         rates: Exactly these learning rates are tried instead.
         budget: Seconds for everything; what does not fit is marked as skipped.
         effort: How much is sampled in speed mode.
+        process: Which of several processes this is, counted from 0.
         hooks: Also time the step without its joints and with a plugin attached, to show what the hooks cost.
     """
 
@@ -68,6 +70,7 @@ class Options:
     budget: float = 100.0
     effort: Effort = field(default_factory=Effort)
     hooks: bool = False
+    process: int = 0
 
 
 def run(
@@ -98,6 +101,35 @@ def run(
     """
     options = options or Options()
     clock = Clock(options.budget, observer)
+    history = history or History()
+    ready = prepare(names, options, clock, history)
+    results, results.argv = ready.results, list(argv)
+    _begin(history, results)
+    stolen = stolen_seconds()
+    try:
+        ready.quality.everything()
+        ready.campaign.everything()
+    except KeyboardInterrupt:
+        results.interrupted = True
+    _finish(results, stolen)
+    return results
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A run before its start: everything named is found, and everything planned stands in the results."""
+
+    results: Results
+    quality: Undertaking
+    campaign: Campaign
+
+
+def prepare(names: Sequence[str], options: Options, clock: Clock, history: History) -> Ready:
+    """Look up everything that names and options say, and plan it; nothing is measured.
+
+    Raises:
+        OptregError: As ``run`` does.
+    """
     require_bench_extra("scipy")
     _check_words(options.modes, MODES, "mode")
     _check_words(options.executions, EXECUTIONS, "execution")
@@ -108,30 +140,29 @@ def run(
     plan = programme(
         options.modes, tasks=options.tasks, suite=options.suite, landscapes=options.landscapes, regime=regime
     )
-    results = Results(_now(), list(argv), list(names), asdict(options), describe_machine())
-    history = history or History()
-    _begin(history, results)
-    stolen = stolen_seconds()
-    try:
-        clock.tell("preparing")
-        field = []
-        for choice in choices:
-            found, notes = contenders(choice, libraries)
-            field += found
-            field += hook_contenders(found[0], choice) if options.hooks and not found[0].broken else []
-            results.notes += notes
-        results.subjects = [contender.provenance for contender in field]
-        results.notes += [note for contender in field for note in contender.provenance.notes]
-        quality = Undertaking(plan, field, results, clock, history=history)
-        campaign = Campaign(field, clock, Extent(options.executions, options.effort), history)
-        clock.ahead = lambda: quality.seconds_ahead() + campaign.seconds_ahead()
-        results.speed = campaign.plan(layouts, devices) if "speed" in options.modes else []
-        quality.everything()
-        campaign.everything()
-    except KeyboardInterrupt:
-        results.interrupted = True
-    _finish(results, stolen)
-    return results
+    clock.tell("preparing")
+    results = Results(_now(), [], list(names), asdict(options), describe_machine())
+    field = _field(choices, libraries, options, results)
+    field = [banned(it, history.broken.get((it.optimizer, it.implementation), "")) for it in field]
+    results.subjects = [contender.provenance for contender in field]
+    results.notes += [note for contender in field for note in contender.provenance.notes]
+    quality = Undertaking(plan, field, results, clock, history=history)
+    campaign = Campaign(field, clock, Extent(options.executions, options.effort, options.process), history)
+    clock.ahead = lambda: quality.seconds_ahead() + campaign.seconds_ahead()
+    results.speed = campaign.plan(layouts, devices) if "speed" in options.modes else []
+    return Ready(results, quality, campaign)
+
+
+def _field(
+    choices: Sequence[Choice], libraries: Sequence[Library], options: Options, results: Results
+) -> list[Contender]:
+    field: list[Contender] = []
+    for choice in choices:
+        found, notes = contenders(choice, libraries)
+        field += found
+        field += hook_contenders(found[0], choice) if options.hooks and not found[0].broken else []
+        results.notes += notes
+    return field
 
 
 def _begin(history: History, results: Results) -> None:
@@ -139,17 +170,23 @@ def _begin(history: History, results: Results) -> None:
     if history.plan is not None:
         results.resumed.append(results.started)
         results.started = history.plan.started or results.started
-    history.begin(Plan(tuple(results.names), results.options, results.machine["versions"], results.started))
+    plan = Plan(tuple(results.names), results.options, results.machine["versions"], results.started)
+    history.begin(plan, results.to_dict())
+
+
+def mark_unreached(results: Results, reason: str) -> None:
+    """Give every entry that was planned and not reached its state."""
+    for entry in results.speed:
+        if entry.state.name == "finished" and not entry.samples:
+            entry.state = State("skipped", reason)
+    for run in results.training:
+        if run.state.name == "finished" and len(run.losses) < run.planned:
+            run.state = State("skipped", reason)
 
 
 def _finish(results: Results, stolen: float | None) -> None:
     """Give every entry that was not reached its state, and note what disturbed the run."""
-    for entry in results.speed:
-        if entry.state.name == "finished" and not entry.samples:
-            entry.state = State("skipped", "interrupted" if results.interrupted else "not measured")
-    for run in results.training:
-        if run.state.name == "finished" and len(run.losses) < run.planned:
-            run.state = State("skipped", "interrupted")
+    mark_unreached(results, "interrupted" if results.interrupted else "not measured")
     absent = absent_kinds()
     if absent:
         results.notes.append(f"TensorFlow sees no {' and no '.join(absent)} here; nothing was measured there")

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from optreg.bench.contenders import OURS
 from optreg.bench.quality.rows import ranked, training_rows
 from optreg.bench.results import Results, SpeedEntry, json_ready
-from optreg.bench.statistics import Interval, Spread, median_interval, ratio_of_medians, spread
+from optreg.bench.speed.timing import PRECISION
+from optreg.bench.statistics import (
+    Between,
+    Interval,
+    Outliers,
+    Spread,
+    between,
+    outliers,
+    ratio_of_medians,
+    relative_half_width,
+    replicated_interval,
+    spread,
+)
+
+Verdict = Literal["precise", "noisy", "few"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +34,9 @@ class SpeedRow:
 
     ``ratio`` is the median step time divided by ours under the same execution: above 1 is slower than ours.
     ``bytes_per_second`` divides the traffic floor by the time; ``declared`` tells whether the measured state is what
-    the card declares, None where there is no card.
+    the card declares, None where there is no card. ``verdict`` says whether sampling ended because the median was
+    known to 1 %, or with the time (``noisy``), or below the six samples that an interval needs (``few``).
+    ``between`` tells what differs between processes, where several measured.
     """
 
     entry: SpeedEntry
@@ -31,6 +48,9 @@ class SpeedRow:
     bytes_per_second: float | None
     state_bytes_per_parameter: float | None
     declared: bool | None
+    verdict: Verdict
+    outliers: Outliers
+    between: Between | None
 
 
 def speed_rows(results: Results) -> list[SpeedRow]:
@@ -58,22 +78,34 @@ def _speed_row(entry: SpeedEntry, ours: SpeedEntry | None) -> SpeedRow:
     return SpeedRow(
         entry=entry,
         spread=_spread(seconds),
-        interval=median_interval(seconds) if seconds else None,
+        interval=replicated_interval(entry.by_process) if seconds else None,
         ratio=ratio,
         ratio_interval=ratio_interval,
         parameters_per_second=entry.parameters / median if median and real else None,
         bytes_per_second=entry.traffic / median if median and real else None,
         state_bytes_per_parameter=size / entry.parameters if entry.build is not None and real else None,
         declared=_as_declared(entry),
+        verdict=_verdict(seconds),
+        outliers=outliers(seconds),
+        between=between(entry.by_process),
     )
+
+
+def _verdict(seconds: Sequence[float]) -> Verdict:
+    half = relative_half_width(seconds) if seconds else math.inf
+    if math.isinf(half):
+        return "few"
+    return "precise" if half <= PRECISION else "noisy"
 
 
 def _ratio(entry: SpeedEntry, ours: SpeedEntry | None) -> tuple[float | None, Interval | None]:
     """Compare samples of the rounds that both have."""
     if ours is None or ours is entry or entry.implementation == "harness":
         return None, None
-    our_samples = {sample.round: sample.seconds for sample in ours.samples}
-    pairs = [(sample.seconds, our_samples[sample.round]) for sample in entry.samples if sample.round in our_samples]
+    our_samples = {(sample.process, sample.round): sample.seconds for sample in ours.samples}
+    pairs = [
+        (it.seconds, our_samples[it.process, it.round]) for it in entry.samples if (it.process, it.round) in our_samples
+    ]
     if not pairs:
         return None, None
     return ratio_of_medians([theirs for theirs, _ in pairs], [our for _, our in pairs])
@@ -98,7 +130,7 @@ def _flat(row: SpeedRow) -> dict[str, Any]:
     plain = {field.name: getattr(row, field.name) for field in dataclasses.fields(row) if field.name != "entry"}
     keys = ("optimizer", "implementation", "execution", "layout", "device")
     nested = {
-        key: dataclasses.asdict(value) if isinstance(value, (Spread, Interval)) else value
+        key: dataclasses.asdict(value) if isinstance(value, (Spread, Interval, Outliers, Between)) else value
         for key, value in plain.items()
     }
     return {key: getattr(row.entry, key) for key in keys} | nested

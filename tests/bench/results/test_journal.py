@@ -25,7 +25,7 @@ PLAN = Plan(("adam",), {"seeds": 2, "budget": 60}, {"optreg": "1"}, "then")
 
 def begun(path: Path) -> History:
     history = History(path)
-    history.begin(PLAN)
+    history.begin(PLAN, {"started": "then"})
     return history
 
 
@@ -68,13 +68,13 @@ def test_another_plan_is_refused_with_what_differs(tmp_path: Path, plan: Plan, m
     begun(tmp_path / "j")
     history, before = read_journal(tmp_path / "j"), (tmp_path / "j").read_text()
     with pytest.raises(OtherPlan, match=message):
-        history.begin(plan)
+        history.begin(plan, {})
     assert (tmp_path / "j").read_text() == before
 
 
 def test_another_budget_is_the_same_plan(tmp_path: Path) -> None:
     begun(tmp_path / "j")
-    read_journal(tmp_path / "j").begin(Plan(PLAN.names, {"seeds": 2, "budget": 5}, PLAN.versions))
+    read_journal(tmp_path / "j").begin(Plan(PLAN.names, {"seeds": 2, "budget": 5}, PLAN.versions), {})
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", '{"run": {"schema": "optreg.bench/9"}}'])

@@ -68,7 +68,7 @@ class Expedition:
                 continue
             label = f"{record.landscape}: {record.optimizer}, {record.setting}"
             self._clock.tell(label)
-            self.history.announce(label)
+            self.history.announce(label, record.optimizer, record.implementation)
             self._descend(record)
             self.history.keep(record)
 

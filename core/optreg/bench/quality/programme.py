@@ -108,7 +108,7 @@ class Undertaking:
     def _probe(self, *, until: float) -> None:
         for choice in self._choices:
             self._clock.tell(f"properties of {choice.label}")
-            self._history.announce(f"properties of {choice.label}")
+            self._history.announce(f"properties of {choice.label}", choice.label, OURS)
             found: list[Answer] = self._history.of("properties", optimizer=choice.label)
             self._results.properties += found
             for answer in answers(choice, until=until, observe=self._clock.tell, known=[it.probe for it in found]):

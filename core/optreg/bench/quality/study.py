@@ -162,7 +162,7 @@ class Study:
                 record.state = make
             else:
                 if not known:
-                    self._say(f"tuning {record.optimizer} on {task.name}")
+                    self._say(f"tuning {record.optimizer} on {task.name}", record.optimizer, OURS)
                     search(make, task, record, plan=plan, turn=self._turn(until))
                     self.history.keep(record)
                 if record.chosen is not None:
@@ -188,11 +188,12 @@ class Study:
         return Turn(until, self._clock.tell)
 
     def _tell(self, run: TrainingRun, words: str) -> None:
-        self._say(f"training {run.optimizer} ({run.implementation}) on {run.task}, {words}")
+        label = f"training {run.optimizer} ({run.implementation}) on {run.task}, {words}"
+        self._say(label, run.optimizer, run.implementation)
 
-    def _say(self, words: str) -> None:
-        self._clock.tell(words)
-        self.history.announce(words)
+    def _say(self, label: str, optimizer: str, implementation: str) -> None:
+        self._clock.tell(label)
+        self.history.announce(label, optimizer, implementation)
 
 
 def tunable(label: str) -> Callable[[float], Callable[[], LegacyContract]] | State:

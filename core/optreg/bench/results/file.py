@@ -11,7 +11,7 @@ from typing import Any
 
 from optreg.bench.results.journal import History, Plan
 from optreg.bench.results.records import MINOR, SCHEMA, Results
-from optreg.bench.results.sections import identity_of, is_final, sections
+from optreg.bench.results.sections import identity_of, is_final, section_of, sections
 from optreg.bench.results.thawing import InvalidResults, thaw
 
 _NAME, _, _MAJOR = SCHEMA.partition("/")
@@ -47,7 +47,7 @@ def read_results(path: Path) -> Results:
         raise InvalidResults(f"{path} is no results file: it holds no JSON object")
     _check_version(path, document.get("schema"))
     try:
-        return _results(document)
+        return results_from(document)
     except InvalidResults as error:
         raise InvalidResults(f"{path}: {error}") from error
 
@@ -61,6 +61,25 @@ def history_of(results: Results, path: Path | None = None) -> History:
     return History(path, plan, {identity_of(record): record for record in records})
 
 
+def results_of(history: History) -> Results:
+    """Return the results that the journal of a run holds which did not live to write its file.
+
+    Raises:
+        InvalidResults: The run had not begun when it ended.
+    """
+    if not history.head:
+        raise InvalidResults("the run ended before it had begun to measure")
+    results = results_from({name: value for name, value in history.head.items() if name != "plan"})
+    for record in history.earlier.values():
+        section: list[Any] = getattr(results, section_of(record))
+        places = [place for place, it in enumerate(section) if identity_of(it) == identity_of(record)]
+        if places:
+            section[places[0]] = record
+        else:
+            section.append(record)
+    return results
+
+
 def _check_version(path: Path, schema: Any) -> None:
     match = re.fullmatch(re.escape(_NAME) + r"/(\d+)", str(schema))
     if match is None:
@@ -72,7 +91,12 @@ def _check_version(path: Path, schema: Any) -> None:
         )
 
 
-def _results(document: Mapping[str, Any]) -> Results:
+def results_from(document: Mapping[str, Any]) -> Results:
+    """Return the results that a document of this major version holds.
+
+    Raises:
+        InvalidResults: A record lacks what it must have.
+    """
     known = {field.name for field in dataclasses.fields(Results)} - {"unknown"}
     records = sections()
     values: dict[str, Any] = {

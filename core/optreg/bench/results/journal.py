@@ -16,7 +16,7 @@ from optreg.bench.results.records import MINOR, SCHEMA, json_ready
 from optreg.bench.results.sections import Identity, identity_of, is_final, section_of, sections
 from optreg.bench.results.thawing import InvalidResults, thaw
 
-_HEAD = "run"
+_HEAD, _PLAN, _BROKEN = "run", "plan", "broken"
 
 
 class OtherPlan(InvalidResults):
@@ -58,13 +58,16 @@ class History:
     """What an earlier run of the same plan has done, and where this one writes down what it does.
 
     Without a path nothing is written, and without earlier records nothing is found. ``announce`` is called with a few
-    words before anything of an optimizer runs, for the case that it never returns.
+    words, the optimizer and its implementation before anything of it runs, for the case that it never returns;
+    ``broken`` says of which of them this is known, and why.
     """
 
     path: Path | None = None
     plan: Plan | None = None
     earlier: dict[Identity, Any] = field(default_factory=dict)
-    announce: Callable[[str], object] = lambda _: None
+    announce: Callable[[str, str, str], object] = lambda *_: None
+    broken: dict[tuple[str, str], str] = field(default_factory=dict)
+    head: dict[str, Any] = field(default_factory=dict)
 
     def adopt(self, record: Any) -> bool:
         """Give the record everything that an earlier run found, and tell whether there was any."""
@@ -89,8 +92,18 @@ class History:
             self.earlier[identity_of(record)] = record
             self._write({section_of(record): dataclasses.asdict(record)})
 
-    def begin(self, plan: Plan) -> None:
-        """Start writing: the plan, and everything already known.
+    def ban(self, optimizer: str, implementation: str, reason: str) -> None:
+        """Write down that this one ends the process or never returns, so that it is not run again."""
+        self.broken[optimizer, implementation] = reason
+        self._write({_BROKEN: [optimizer, implementation, reason]})
+
+    def describe(self, head: Mapping[str, Any]) -> None:
+        """Write down what the run knows of itself, such as everything it plans; the last description counts."""
+        plan = {} if self.plan is None else dataclasses.asdict(self.plan)
+        self._write({_HEAD: {**head, "schema": SCHEMA, "minor": MINOR, _PLAN: plan}})
+
+    def begin(self, plan: Plan, head: Mapping[str, Any]) -> None:
+        """Start writing: the plan, everything that the run knows of itself so far, and all that is already done.
 
         Raises:
             OtherPlan: What is known belongs to another plan.
@@ -101,14 +114,16 @@ class History:
         self.plan = plan
         if self.path is not None:
             self.path.write_text("", encoding="utf-8")
-            self._write({_HEAD: {"schema": SCHEMA, "minor": MINOR, **dataclasses.asdict(plan)}})
+            self.describe(head)
+            for (optimizer, implementation), reason in self.broken.items():
+                self._write({_BROKEN: [optimizer, implementation, reason]})
             for record in self.earlier.values():
                 self._write({section_of(record): dataclasses.asdict(record)})
 
-    def forget(self) -> None:
-        """Remove the journal: all that it holds stands in the results file."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
+    def restore(self) -> None:
+        """Write down again what is known, for another process to go on from; nothing where nothing is known."""
+        if self.plan is not None:
+            self.begin(self.plan, self.head)
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self.path is not None:
@@ -124,13 +139,15 @@ def read_journal(path: Path) -> History:
         OSError: It cannot be read.
     """
     lines = list(_lines(path))
-    head = lines[0].get(_HEAD) if lines else None
+    heads = [line[_HEAD] for line in lines if _HEAD in line]
+    head = heads[-1] if heads else None
     if not isinstance(head, Mapping) or head.get("schema") != SCHEMA:
         raise InvalidResults(f"{path} is no journal of {SCHEMA}; delete it, or begin anew without --resume")
-    plan = Plan(tuple(head["names"]), head["options"], head["versions"], head.get("started", ""))
+    plan = thaw(Plan, head.get(_PLAN))
     known = sections()
-    records = [thaw(known[name], data) for line in lines[1:] for name, data in line.items() if name in known]
-    return History(path, plan, {identity_of(record): record for record in records})
+    records = [thaw(known[name], data) for line in lines for name, data in line.items() if name in known]
+    broken = {(it[0], it[1]): it[2] for line in lines if (it := line.get(_BROKEN))}
+    return History(path, plan, {identity_of(record): record for record in records}, broken=broken, head=dict(head))
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

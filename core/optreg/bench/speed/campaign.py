@@ -55,6 +55,11 @@ class Campaign:
         self._ahead = [item for item in self._ahead if not all(id(entry) in known for entry in item[0].entries)]
         return entries
 
+    @property
+    def groups(self) -> list[Group]:
+        """The groups that are not measured yet."""
+        return [group for group, _, _ in self._ahead]
+
     def everything(self) -> None:
         """Measure group by group; what does not fit into the budget is marked."""
         while self._ahead:

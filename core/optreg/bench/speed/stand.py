@@ -112,7 +112,7 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
             if is_peer(entry) and sampler.clock() > until:
                 entry.state = State("skipped", "out of time: setting up the others took longer than forecast")
                 continue
-            sampler.announce(entry.label)
+            sampler.announce(entry.label, entry.optimizer, entry.implementation)
             contestant = _set_up(entry, stand)
             contestants += [contestant] if contestant else []
             sampler.observe()
@@ -130,6 +130,9 @@ def _turn(entry: SpeedEntry) -> tuple[bool, bool]:
 
 def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
     """Build, trace and make the first step, each timed apart."""
+    if stand.contender.broken:
+        entry.state = stand.contender.broken
+        return None
     try:
         subject = stand.build()
         entry.build = stand.build_seconds

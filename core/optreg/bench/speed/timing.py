@@ -21,6 +21,9 @@ from optreg.bench.statistics import relative_half_width
 
 Clock = Callable[[], float]
 
+PRECISION = 0.01
+"""Half width of the median's interval, relative to it, at which sampling may end."""
+
 _MOST_STEPS = 1000  # in one sample, for steps that do nothing
 
 
@@ -44,7 +47,7 @@ class Effort:
     fewest: int = 6
     fewest_slow: int = 3
     most: int = 30
-    precision: float = 0.01
+    precision: float = PRECISION
     precise_from: int = 10
     slow: float = 0.25
 
@@ -72,7 +75,7 @@ class Sampler:
         observe: Called after every sample.
         clock: Returns seconds; ``time.perf_counter`` unless a test needs another.
         seed: Of the random order within rounds.
-        announce: Called with the label of a contestant before anything of it runs, for the case that it never returns.
+        announce: Called with label, optimizer and implementation before anything of a contestant runs.
         process: Number of this process in a run with replicas.
     """
 
@@ -80,7 +83,7 @@ class Sampler:
     observe: Callable[[], object] = lambda: None
     clock: Clock = time.perf_counter
     seed: int = 0
-    announce: Callable[[str], object] = lambda _: None
+    announce: Callable[[str, str, str], object] = lambda *_: None
     process: int = 0
 
     def run(self, contestants: Sequence[Contestant], until: float) -> None:
@@ -105,7 +108,8 @@ class Sampler:
         """Run the action; whatever an optimizer raises becomes the state of its entry."""
         if contestant.entry.state.name != "finished":
             return
-        self.announce(contestant.entry.label)
+        entry = contestant.entry
+        self.announce(entry.label, entry.optimizer, entry.implementation)
         try:
             action(contestant)
         except Exception as error:  # an optimizer may raise anything, and must not end the run

@@ -1,0 +1,26 @@
+"""What the options of a run can name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from optreg.bench.comparison.metrics import METRICS
+from optreg.bench.landscapes.functions import LANDSCAPES
+from optreg.bench.peers import LIBRARIES
+from optreg.bench.run import EXECUTIONS, MODES
+from optreg.bench.speed.layouts import LAYOUTS
+from optreg.bench.tasks.catalogue import BUILT_IN, SUITES
+
+
+def choices() -> Mapping[str, Mapping[str, str]]:
+    """Return for each option the words that it takes, with what they mean."""
+    return {
+        "layouts": {name: make().description for name, make in LAYOUTS.items()},
+        "tasks": {name: task.summary for name, task in BUILT_IN.items()},
+        "functions": dict.fromkeys((landscape.name for landscape in LANDSCAPES), ""),
+        "against": {name: library.distribution for name, library in LIBRARIES.items()},
+        "suites": dict.fromkeys(SUITES, ""),
+        "modes": dict.fromkeys(MODES, ""),
+        "executions": dict.fromkeys(EXECUTIONS, ""),
+        "metrics": {name: metric.unit for name, metric in METRICS.items()},
+    }

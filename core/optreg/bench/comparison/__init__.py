@@ -1,0 +1,16 @@
+"""Results beside results: what changed, what counts as a change, and what makes a run fail."""
+
+from optreg.bench.comparison.comparing import Comparison, Row, compare_results
+from optreg.bench.comparison.gates import DEFAULT_GATES, Gate, InvalidGate, Verdict, judge, parse_gate
+
+__all__ = [
+    "DEFAULT_GATES",
+    "Comparison",
+    "Gate",
+    "InvalidGate",
+    "Row",
+    "Verdict",
+    "compare_results",
+    "judge",
+    "parse_gate",
+]

@@ -1,0 +1,227 @@
+"""Measuring in child processes: what crashes or hangs there becomes a row, and the rest is measured all the same.
+
+The child runs the whole benchmark and writes its journal. When it dies, whoever it was busy with is banned, and the
+next child goes on from the journal. With several processes each measures the speed anew, for what differs between them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import faulthandler
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from optreg.bench.progress import Observer, Progress
+from optreg.bench.results import History, Results, read_journal
+from optreg.bench.results.file import results_from, results_of
+from optreg.bench.results.sections import identity_of
+from optreg.bench.run import Options, mark_unreached, run
+from optreg.bench.speed.timing import Effort
+from optreg.errors import OptregError
+from optreg.isolation import Outcome, announce, emit, run_isolated
+
+_TELL_EVERY = 0.2  # seconds
+_GRACE = 1.1  # of the budget; then the child is ended
+_LIFELESS = "Timeout ("  # how faulthandler begins its report
+
+
+class NotMeasured(OptregError, RuntimeError):
+    """The processes that should have measured ended before they had begun."""
+
+
+@dataclass
+class Supervision:
+    """How a run is divided into processes.
+
+    Args:
+        journal: Where the run is written down; of further processes beside it.
+        processes: Number of processes that measure the speed; the first does everything else too.
+        timeout: Seconds without a sign of life after which a step counts as hung.
+        observer: Called with a ``Progress`` now and then.
+        argv: Command line to record in the results.
+    """
+
+    journal: Path
+    processes: int = 1
+    timeout: float = 120.0
+    observer: Observer | None = None
+    argv: Sequence[str] = ()
+    _started: float = field(default_factory=time.perf_counter)
+
+    def run(self, names: Sequence[str], options: Options, *, resume: bool = False) -> Results:
+        """Measure in child processes, as ``optreg.bench.run`` does in this one.
+
+        Raises:
+            NotMeasured: No child got as far as measuring; the message says why.
+            OptregError: A mistake of the user, as ``optreg.bench.run`` raises it.
+        """
+        results: Results | None = None
+        for process in range(self.processes):
+            left = options.budget - (time.perf_counter() - self._started)
+            share = left / (self.processes - process)
+            part = replace(options, budget=max(share, 1.0), modes=options.modes if process == 0 else ["speed"])
+            found = self._process(process, names, part, resume=resume)
+            results = found if results is None else merged(results, found)
+            if results.interrupted or "speed" not in options.modes:
+                break
+        if results is None:
+            raise NotMeasured("there were no processes to measure in")
+        results.options["budget"] = options.budget
+        return results
+
+    def _process(self, number: int, names: Sequence[str], options: Options, *, resume: bool) -> Results:
+        """Measure in one process, and in another one whenever it dies, until everything is done or the time is up."""
+        path = self.journal if number == 0 else self.journal.with_name(f"{self.journal.name}-{number}")
+        ends = time.perf_counter() + _GRACE * options.budget
+        deaths = 0
+        while True:
+            left = max(ends - time.perf_counter(), 1.0)
+            going_on = (resume or deaths > 0) and path.exists()
+            argument = self._argument(number, names, replace(options, budget=left / _GRACE), path)
+            watch = _Watch(self.observer)
+            try:
+                outcome = run_isolated(
+                    f"{__name__}:measure",
+                    {**argument, "resume": going_on, "timeout": self.timeout},
+                    timeout=left,
+                    observer=watch,
+                )
+            except KeyboardInterrupt:
+                return self._cut_short(path, "interrupted", interrupted=True)
+            if outcome.status == "finished":
+                return results_from(outcome.value)
+            if outcome.status == "raised":
+                raise _mistake(outcome)
+            if outcome.status == "timed out" or not watch.busy_with:
+                return self._cut_short(path, f"the measuring process {_ending(outcome)}")
+            deaths += 1
+            history = read_journal(path)
+            history.ban(*watch.busy_with, _reason(outcome, self.timeout))
+
+    def _argument(self, number: int, names: Sequence[str], options: Options, path: Path) -> dict[str, Any]:
+        return {
+            "names": list(names),
+            "options": dataclasses.asdict(options),
+            "argv": list(self.argv),
+            "journal": str(path),
+            "process": number,
+            "asked": time.time(),
+        }
+
+    def _cut_short(self, path: Path, reason: str, *, interrupted: bool = False) -> Results:
+        if not path.exists():
+            if interrupted:
+                raise KeyboardInterrupt
+            raise NotMeasured(f"nothing was measured: {reason}")
+        results = results_of(read_journal(path))
+        results.interrupted = interrupted
+        results.notes.append(reason)
+        mark_unreached(results, reason)
+        return results
+
+
+class _Watch:
+    """Takes in what the child says: progress, and whom it is busy with."""
+
+    def __init__(self, observer: Observer | None) -> None:
+        self._observer = observer
+        self.busy_with: tuple[str, str] | None = None
+
+    def __call__(self, value: Mapping[str, Any]) -> None:
+        if "busy" in value:
+            self.busy_with = (str(value["busy"][0]), str(value["busy"][1]))
+        elif self._observer is not None:
+            self._observer(Progress(str(value["doing"]), float(value["elapsed"]), float(value["remaining"])))
+
+
+def measure(argument: Mapping[str, Any]) -> Any:
+    """Run the benchmark in this process, a child, and return the results as JSON types."""
+    from optreg.bench.summary import document  # noqa: PLC0415 - the parent computes no summary of its own
+
+    alive = _signs_of_life(float(argument["timeout"]))
+    path = Path(argument["journal"])
+    history = read_journal(path) if argument["resume"] else History(path)
+    history.announce = _telling(alive)
+    options = Options(**{**argument["options"], "effort": Effort(**argument["options"]["effort"])})
+    late = max(time.time() - float(argument["asked"]), 0.0)
+    options = replace(options, budget=max(options.budget - late, 1.0), process=int(argument["process"]))
+    observer = _Reporter(late, alive)
+    results = run(argument["names"], options, observer=observer, argv=argument["argv"], history=history)
+    faulthandler.cancel_dump_traceback_later()
+    return document(results)
+
+
+def _signs_of_life(timeout: float) -> Callable[[], None]:
+    """Return what has to be called again and again; without it this process ends, whatever holds it up."""
+
+    def alive() -> None:
+        faulthandler.dump_traceback_later(timeout, exit=True)
+
+    alive()
+    return alive
+
+
+def _telling(alive: Callable[[], None]) -> Callable[[str, str, str], None]:
+    last: list[str] = []
+
+    def tell(label: str, optimizer: str, implementation: str) -> None:
+        alive()
+        if last != [label]:
+            last[:] = [label]
+            announce(label)
+            emit({"busy": [optimizer, implementation]})
+
+    return tell
+
+
+class _Reporter:
+    """Sends progress to the parent, a few times a second at most."""
+
+    def __init__(self, late: float, alive: Callable[[], None]) -> None:
+        self._late, self._alive, self._told, self._doing = late, alive, 0.0, ""
+
+    def __call__(self, progress: Progress) -> None:
+        self._alive()
+        now = time.perf_counter()
+        if progress.doing != self._doing or now - self._told > _TELL_EVERY:
+            self._told, self._doing = now, progress.doing
+            emit({**dataclasses.asdict(progress), "elapsed": progress.elapsed + self._late})
+
+
+def merged(first: Results, other: Results) -> Results:
+    """Return the first results with the samples that another process took of the same entries."""
+    entries = {identity_of(entry): entry for entry in first.speed}
+    for entry in other.speed:
+        known = entries.get(identity_of(entry))
+        if known is not None and known.state.name == entry.state.name == "finished":
+            known.samples += entry.samples
+            known.warm_ups += entry.warm_ups
+    first.notes = list(dict.fromkeys([*first.notes, *other.notes]))
+    first.finished = other.finished
+    first.interrupted = first.interrupted or other.interrupted
+    return first
+
+
+def _ending(outcome: Outcome) -> str:
+    return "was ended with the budget" if outcome.status == "timed out" else outcome.reason
+
+
+def _reason(outcome: Outcome, timeout: float) -> str:
+    if outcome.status == "exited" and _LIFELESS in outcome.stderr:
+        return f"no sign of life for {timeout:g} s in {outcome.stage!r}, and was ended"
+    return outcome.reason
+
+
+def _mistake(outcome: Outcome) -> OptregError:
+    """Return the error that the child raised, as the same class of ours where it is one."""
+    name, _, text = outcome.error.partition(": ")
+    found = {kind.__name__: kind for kind in _subclasses(OptregError)}.get(name)
+    return found(text) if found else NotMeasured(f"the measuring process raised {outcome.error}")
+
+
+def _subclasses(kind: type[OptregError]) -> list[type[OptregError]]:
+    direct = kind.__subclasses__()
+    return [*direct, *(it for child in direct for it in _subclasses(child))]
