@@ -21,6 +21,11 @@ from optreg.registry import Registry, default_registry
             "lynx:X is abstract: it does not define step",
         ),
         ("class X(Optimizer):\n    __signature__ = 3\n", "lynx:X has a constructor that cannot be inspected"),
+        ("class X(Optimizer):\n    from_config = 3\n", "lynx:X has a from_config that is no method"),
+        (
+            "class X(Optimizer):\n    def __init__(self, lr, /, name='X'): ...\n",
+            "lynx:X takes lr by position only, and arguments are given by name",
+        ),
         ("X = None\n", "lynx:X is not a class but None"),
         ("X = Optimizer('x')\n", "lynx:X is not a class but an object of type Optimizer"),
         ("def __getattr__(name):\n    raise RuntimeError('no ' + name)\n", "RuntimeError: no X"),
@@ -33,6 +38,17 @@ def test_what_is_no_working_class_is_broken(site, source, reason):
         registry.get_optimizer("x")
     assert reason in str(caught.value)
     assert registry.optimizer_info("x").state is State.BROKEN
+
+
+def test_a_constructor_that_calls_another_wrongly_is_laid_at_its_class(site):
+    source = "from contract_stand_in import Optimizer\nclass X(Optimizer):\n    def __init__(self, **kwargs):\n"
+    site.install("pack", {"cat.py": source + "        super().__init__(**kwargs)\n"}, x="cat:X")
+    with pytest.raises(optreg.HyperparameterTypeError) as caught:
+        Registry().get_optimizer("x")
+    assert str(caught.value).startswith("X: the constructor of cat:X calls another wrongly (")
+    assert str(caught.value).endswith(
+        "missing 1 required positional argument: 'name'). Next step: report it to its authors"
+    )
 
 
 def test_a_failed_import_leaves_no_half_done_modules_behind(site):

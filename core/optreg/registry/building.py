@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from optreg.errors import InvalidConfig, InvalidName, NotAnOptimizer, listing
+from optreg.errors import HyperparameterTypeError, InvalidConfig, InvalidName, NotAnOptimizer, OptregError, listing
 from optreg.registry.configs import Description, describe
 from optreg.registry.keras_configs import without_unused_options
-from optreg.registry.loading import is_optimizer, library_of, not_an_optimizer
+from optreg.registry.loading import is_optimizer, library_of, not_an_optimizer, target_of
 from optreg.registry.signatures import accepted_by, check_arguments
 
 if TYPE_CHECKING:
     from optreg.optimizer.contract import Optimizer
+
+
+_MISCALLED = re.compile(r"\(\) (missing|got|takes) ")  # as Python words it
 
 
 class ClassFinder(Protocol):
@@ -75,7 +79,14 @@ def name_and_arguments(kind: str, spec: Any) -> tuple[str, Mapping[str, Any]]:
 
 def _construct(cls: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> Optimizer:
     check_arguments(cls, hyperparameters)
-    return cast("Optimizer", cls(**hyperparameters))
+    try:
+        return cast("Optimizer", cls(**hyperparameters))
+    except TypeError as error:
+        if isinstance(error, OptregError) or not _MISCALLED.search(str(error)):
+            raise
+        # The names of the arguments were right, so a call inside the constructor is wrong.
+        whose = f"the constructor of {target_of(cls)} calls another wrongly ({error})"
+        raise HyperparameterTypeError(f"{cls.__name__}: {whose}. Next step: report it to its authors") from error
 
 
 def _from_config(

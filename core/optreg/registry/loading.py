@@ -131,11 +131,14 @@ def _not_instantiable(cls: Any) -> str:
     lacking = getattr(cls, "__abstractmethods__", ())
     if lacking:
         return f"is abstract: it does not define {listing(lacking)}"
+    if not callable(getattr(cls, "from_config", None)):
+        return "has a from_config that is no method"
     try:
-        inspect.signature(cls)
+        parameters = inspect.signature(cls).parameters.values()
     except (TypeError, ValueError) as error:
         return f"has a constructor that cannot be inspected ({error})"
-    return ""
+    nameless = [item.name for item in parameters if item.kind is item.POSITIONAL_ONLY and item.default is item.empty]
+    return f"takes {listing(nameless)} by position only, and arguments are given by name" if nameless else ""
 
 
 @contextmanager
