@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from optreg import Card, Paper, Slot
+from optreg import Card, ExpectedFailure, Paper, Slot
 from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla
 
 _DEFAULT_EPSILON = 1e-7
@@ -58,6 +58,13 @@ class Adagrad(Optimizer):
             "J. Duchi, E. Hazan, Y. Singer",
             2011,
             "https://jmlr.org/papers/v12/duchi11a.html",
+        ),
+        expected_failures=(
+            ExpectedFailure(
+                "check_large_float16_gradients_stay_finite",
+                "The kernel keeps slots in float16, as in Keras 2.9: squares of gradients beyond 255 overflow.",
+                until="0.2",
+            ),
         ),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from optreg import Card, Paper, Slot
+from optreg import Card, ExpectedFailure, Paper, Slot
 from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla
 
 
@@ -31,7 +31,8 @@ class Ftrl(Optimizer):
         l1_regularization_strength: Penalty λ₁ on absolute values; makes weights exactly zero.
         l2_regularization_strength: Penalty λ₂ on squares, which stabilises.
         l2_shrinkage_regularization_strength: Penalty λ on the size of weights, through the gradient; leaves zeros
-        alone. beta: The constant β of the paper, in the step size of a weight.
+            alone.
+        beta: The constant β of the paper, in the step size of a weight.
 
     Sparse gradients: only the rows present move, weights and slots.
 
@@ -50,7 +51,7 @@ class Ftrl(Optimizer):
 
     card = Card(
         ranges={
-            "learning_rate": "[0, inf)",
+            "learning_rate": "(0, inf)",
             "learning_rate_power": "(-inf, 0]",
             "initial_accumulator_value": "[0, inf)",
             "l1_regularization_strength": "[0, inf)",
@@ -68,7 +69,14 @@ class Ftrl(Optimizer):
             2013,
             "https://doi.org/10.1145/2487575.2488200",
         ),
-        limits=("A learning rate of 0 divides by zero.",),
+        limits=("A schedule that returns 0 divides by zero; a number must be greater.",),
+        expected_failures=(
+            ExpectedFailure(
+                "check_large_float16_gradients_stay_finite",
+                "The kernel keeps slots in float16, as in Keras 2.9: squares of gradients beyond 255 overflow.",
+                until="0.2",
+            ),
+        ),
     )
 
     def __init__(

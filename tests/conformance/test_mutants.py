@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import pytest
 
-from optreg.conformance import all_checks, groups, validate
+from optreg.conformance import all_checks, validate
 
-from . import mutants
+from .mutants import all_mutants
 
-MUTANTS = [
-    found
-    for group in groups()
-    for found in vars(importlib.import_module(f"{mutants.__name__}.{group}")).values()
-    if "caught_by" in getattr(found, "__dict__", {})
-]
+MUTANTS = all_mutants()
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)

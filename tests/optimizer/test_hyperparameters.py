@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+import optreg
 from optreg.errors import HyperparameterTypeError, InvalidHyperparameter, UnknownHyperparameter
 from optreg_classic.adam import Adam
 from optreg_classic.sgd import SGD
@@ -304,3 +305,30 @@ def test_a_callable_that_raises_changes_no_state(graph):
     with pytest.raises(RuntimeError, match="the file with the rate is gone"):
         (tf.function(step) if graph else step)()
     assert [float(variable), *(float(weight) for weight in optimizer.weights)] == before
+
+
+class _ReadsNoOldName(optreg.Optimizer):
+    """Written without a thought of lr."""
+
+    def __init__(self, rate_name="learning_rate", name="ReadsNoOldName", **kwargs):
+        super().__init__(name, **kwargs)
+        self._set_hyper(rate_name, 0.01)
+
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        return var.assign_sub(grad)
+
+
+def test_the_old_name_of_the_learning_rate_reaches_a_class_that_does_not_read_it():
+    with pytest.warns(UserWarning, match="lr is deprecated"):
+        optimizer = _ReadsNoOldName(lr=0.5)
+    assert float(optimizer.learning_rate) == 0.5
+    optimizer.learning_rate = 0.25
+    assert float(optimizer.learning_rate) == 0.25
+
+
+def test_the_old_name_of_the_learning_rate_is_refused_where_there_is_none():
+    with (
+        pytest.warns(UserWarning, match="lr is deprecated"),
+        pytest.raises(UnknownHyperparameter, match="_ReadsNoOldName has no learning_rate, which lr is the old"),
+    ):
+        _ReadsNoOldName("step_size", lr=0.5)

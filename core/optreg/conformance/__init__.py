@@ -17,11 +17,12 @@ Each check is a plain function of a ``Subject`` and an attribute of this module;
 
 from __future__ import annotations
 
-from optreg.conformance.baseline import BASELINE, Baseline
+from optreg.conformance.baseline import Baseline
 from optreg.conformance.catalogue import all_checks, groups, select_checks
 from optreg.conformance.definition import Capability, Check, CheckFailure, CheckFunction, Skipped, check
 from optreg.conformance.devices import use_two_logical_devices
 from optreg.conformance.isolated import validate_isolated
+from optreg.conformance.promised import BASELINE
 from optreg.conformance.pytest_support import parametrize_with_checks
 from optreg.conformance.report import Ledger, Report, Result
 from optreg.conformance.source_paths import loadable

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from optreg.cards import Card
+from optreg.conformance.promised import BASELINE
 from optreg.conformance.report import RAN, Result
 
 Baseline = int | Iterable[str]
 """What a run must hold at least: a number of checks that ran, or the identities of checks that must have run."""
-
-BASELINE: Mapping[int, tuple[str, ...]] = {1: ()}
-"""Plugin API version to the checks that it introduced. A check is taken out here on purpose, or the run is red."""
 
 
 def lost_from_catalogue(card: Card, known: Collection[str]) -> list[str]:

@@ -7,16 +7,24 @@ from functools import cache
 from types import ModuleType
 
 from optreg.conformance.checks import (
+    clipping,
+    copies,
     dense,
     distribution,
     execution,
+    fresh_process,
     hygiene,
     hyperparameters,
+    keras,
     numerics,
     persistence,
+    precision,
     slots,
     sparse,
+    sparse_inputs,
+    steps,
     structure,
+    tf_keras,
 )
 from optreg.conformance.contributed import OwnChecks, own_checks
 from optreg.conformance.definition import Check, check_behind
@@ -27,11 +35,19 @@ _MODULES: tuple[ModuleType, ...] = (
     hyperparameters,
     slots,
     dense,
+    steps,
+    clipping,
     sparse,
+    sparse_inputs,
     execution,
     distribution,
     persistence,
+    copies,
+    fresh_process,
     numerics,
+    precision,
+    keras,
+    tf_keras,
     hygiene,
 )
 
@@ -49,7 +65,9 @@ def groups() -> tuple[str, ...]:
 
 
 def select_checks(checks: Sequence[str] = (), groups: Sequence[str] = ()) -> tuple[Check, ...]:
-    """Return the checks named and those of the groups named, without what they require; all of optreg's for no names.
+    """Return the checks named and those of the groups named, without what they require.
+
+    For no names all of optreg's but those that run on request only.
 
     Args:
         checks: Identities, with or without ``check_``, and with ``-`` or ``_``; ``distribution/check_...`` for one that
@@ -60,7 +78,7 @@ def select_checks(checks: Sequence[str] = (), groups: Sequence[str] = ()) -> tup
         InvalidFilter: There is no such check or group; the message suggests the nearest.
     """
     if not checks and not groups:
-        return all_checks()
+        return tuple(check for check in all_checks() if not check.on_request)
     named = (*checks, *groups)
     foreign = [check for name in _distributions(named) for check in contributed_by(name).checks]
     candidates = (*all_checks(), *foreign)

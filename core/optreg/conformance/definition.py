@@ -65,6 +65,7 @@ class Check:
         severity: ``"must"`` fails the optimizer, ``"should"`` warns.
         since: Plugin API version that introduced the demand; plugins written for an older one are only warned.
         every_variant: Whether it runs for each setting of the hyperparameters that switch slots or branches on.
+        on_request: Whether it runs only where it, or its group, is asked for by name.
         distribution: Whose it is, for a check that a plugin contributes; empty for those of optreg.
     """
 
@@ -76,6 +77,7 @@ class Check:
     severity: Severity = "must"
     since: int = 1
     every_variant: bool = True
+    on_request: bool = False
     distribution: str = ""
 
     @property
@@ -108,6 +110,7 @@ def check(  # noqa: PLR0913 - the fields of a Check; each is one word at the pla
     severity: Severity = "must",
     since: int = 1,
     every_variant: bool = True,
+    on_request: bool = False,
     group: str = "",
 ) -> Callable[[CheckFunction], CheckFunction]:
     """Make a check of a function ``check_<what_must_hold>(subject)``, which stays a plain function.
@@ -131,6 +134,7 @@ def check(  # noqa: PLR0913 - the fields of a Check; each is one word at the pla
             severity,
             since,
             every_variant,
+            on_request,
         )
         setattr(function, _ATTRIBUTE, described)
         return function

@@ -82,7 +82,7 @@ class Report:
         optimizer: As it was asked for.
         target: ``module:Class`` that was tested.
         results: One for each applicable check, in the order in which they ran.
-        not_applicable: Identity to the capability that the card does not declare.
+        not_applicable: Identity to what the check needs: a capability that the card does not declare.
         known: Number of all checks there are.
         versions: Of optreg, the plugin's distribution, TensorFlow, NumPy and Python.
         problems: What is wrong with the run itself, as sentences: checks of the baseline that did not run, or checks

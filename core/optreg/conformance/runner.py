@@ -15,6 +15,7 @@ from pathlib import Path
 from optreg.conformance.definition import Check, CheckFailure, Skipped
 from optreg.conformance.expectations import as_expected
 from optreg.conformance.report import Result, Status
+from optreg.conformance.settings import kept_settings
 from optreg.conformance.subject import Subject
 from optreg.isolation import announce
 
@@ -89,11 +90,11 @@ def _outcome(subject: Subject, check: Check) -> Result:
 
 @contextlib.contextmanager
 def _contained() -> Iterator[None]:
-    """Keep what an optimizer prints and warns of from the caller, whose output may be JSON and whose warnings fail."""
+    """Keep what an optimizer prints, warns of and sets from the caller, whose output may be JSON."""
     log = logging.getLogger("tensorflow")
     log.addFilter(_is_not_about_retracing)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with kept_settings(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

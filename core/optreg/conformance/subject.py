@@ -31,12 +31,14 @@ class Subject:
         label: How reports name it.
         hyperparameters: Given to every constructor call; those without default must be among them.
         setting: Of these, the ones that make this subject a variant of the one that was asked for.
+        remembered: What is found out once and serves several checks.
     """
 
     cls: Any
     label: str
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     setting: Mapping[str, Any] = field(default_factory=dict)
+    remembered: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def declared(self) -> Card:

@@ -108,6 +108,8 @@ def plan(
     # What is required is not asked for: where nothing asked for applies, nothing runs and the report is not ok.
     applicable, _ = divide(with_required(_with_expectations(wanted, subject.declared)), subject.declared)
     lost = lost_from_catalogue(subject.declared, {check.id for check in all_checks()})
+    if not checks and not groups:
+        not_applicable |= {check.id: "to be asked for by name" for check in all_checks() if check.on_request}
     known = len({check.id for check in (*all_checks(), *selected, *own.checks)})
     return Plan(subject, applicable, not_applicable, known, (*own.problems, *lost), baseline)
 

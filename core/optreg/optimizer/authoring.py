@@ -37,6 +37,8 @@ class AuthorMethods:
     _initial_decay: float
     _name: str
     _known_variables: set[str]
+    _renamed: Mapping[str, Any] = {}
+    """Hyperparameters given by an old name, until the constructor sets them by the present one."""
     _stepped_in_graph = False
     _switched_on: set[str]
     _use_locking = True
@@ -53,6 +55,9 @@ class AuthorMethods:
             HyperparameterTypeError, InvalidHyperparameter: Of the wrong kind, or outside the declared range.
             InvalidHyperparameter: It would need a slot that a step traced already does not have.
         """
+        if name in self._renamed:
+            value = self._renamed[name]
+            self._renamed = {}
         value = self._hyperparameters.checked(name, value)
         brings_slots = any(slot.when == name for slot in self.card.slots)
         switched_on = brings_slots and not self._is_switched_on(name) and is_on(value)

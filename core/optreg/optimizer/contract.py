@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg.cards import Card
-from optreg.errors import IncompleteOptimizer, InvalidGradients
+from optreg.errors import IncompleteOptimizer, InvalidGradients, UnknownHyperparameter
 from optreg.optimizer import distribution
 from optreg.optimizer.attributes import OptionAttributes
 from optreg.optimizer.authoring import (
@@ -39,6 +39,8 @@ class _OptimizerType(abc.ABCMeta):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         instance = super().__call__(*args, **kwargs)
+        if instance._renamed:
+            raise UnknownHyperparameter(f"{cls.__name__} has no learning_rate, which lr is the old name of")
         instance._constructed = True
         return instance
 
@@ -93,6 +95,7 @@ class Optimizer(
         check_options(type(self), kwargs)
         if "lr" in kwargs:
             warnings.warn("the argument lr is deprecated, use learning_rate", stacklevel=4)
+            self._renamed = {"learning_rate": kwargs["lr"]}
         self._name = str(name)
         self._distribution_strategy = distribution.present_strategy()
         self._hyperparameters = HyperparameterTable(

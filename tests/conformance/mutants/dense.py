@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import tensorflow as tf
@@ -100,3 +101,59 @@ class IgnoresConstraints(Sound):
 
     def _constraint_of(self, variable: Any) -> Any:
         return None
+
+
+class CountsThePairs(Sound):
+    caught_by = "check_any_iterable_of_pairs_is_taken"
+
+    def apply_gradients(self, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
+        if not len(grads_and_vars):
+            raise ValueError("no gradients")
+        return super().apply_gradients(grads_and_vars, *args, **kwargs)
+
+
+class UsesUpTheTape(Sound):
+    caught_by = "check_minimize_makes_the_step_of_apply_gradients"
+
+    def _compute_gradients(self, loss: Any, var_list: Any, grad_loss: Any = None, tape: Any = None) -> Any:
+        pairs = super()._compute_gradients(loss, var_list, grad_loss=grad_loss, tape=tape)
+        return [(grad / 2.0, var) for grad, var in pairs] if tape is not None else pairs
+
+
+class AlwaysAggregates(Sound):
+    caught_by = "check_gradients_summed_already_are_not_summed_again"
+
+    def apply_gradients(self, grads_and_vars: Any, name: Any = None, **kwargs: Any) -> Any:
+        return super().apply_gradients(grads_and_vars, name=name)
+
+
+class KnowsNoOptionsOfTheStep(Sound):
+    caught_by = "check_gradients_summed_already_are_not_summed_again"
+
+    def apply_gradients(self, grads_and_vars: Any) -> Any:
+        return super().apply_gradients(grads_and_vars)
+
+
+class PassesOverAStepWithoutGradients(Sound):
+    caught_by = "check_a_step_without_any_gradient_is_refused"
+
+    def apply_gradients(self, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
+        pairs = list(grads_and_vars)
+        if all(grad is None for grad, _ in pairs):
+            return self.iterations.assign_add(1)
+        return super().apply_gradients(pairs, *args, **kwargs)
+
+
+class GoesByPlaceInTheList(Sound):
+    caught_by = "check_the_order_of_the_pairs_does_not_matter"
+
+    def apply_gradients(self, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
+        pairs = [(grad * (1.0 + 0.1 * place), var) for place, (grad, var) in enumerate(grads_and_vars)]
+        return super().apply_gradients(pairs, *args, **kwargs)
+
+
+class AddsNoiseOfTheClock(Sound):
+    caught_by = "check_the_same_training_twice_ends_in_the_same_place"
+
+    def direction(self, grad: Any) -> Any:
+        return grad * (1.0 + 1e-3 * (time.perf_counter_ns() % 1009))

@@ -97,3 +97,28 @@ class RefusesTheClosedEnd(Sound):
         if name == "momentum" and value == 0.0:
             raise ValueError("momentum must be positive")
         super()._set_hyper(name, value)
+
+
+class DividesByTheLearningRate(Sound):
+    caught_by = "check_a_learning_rate_of_zero_moves_nothing"
+
+    def _resource_apply_dense(self, grad: Any, var: Any, apply_state: Any = None) -> Any:
+        rate = self._coefficients(var, apply_state)["lr_t"]
+        return super()._resource_apply_dense(grad * rate / rate, var, apply_state)
+
+
+class IgnoresTheOldName(SoundDense):
+    caught_by = "check_the_old_name_of_the_learning_rate_is_not_ignored"
+
+    def __init__(self, learning_rate: Any = 0.01, name: str = "IgnoresTheOldName", **kwargs: Any) -> None:
+        super().__init__(learning_rate, name, **{key: value for key, value in kwargs.items() if key != "lr"})
+
+
+class TakesAnyAttribute(Sound):
+    caught_by = "check_a_misspelt_assignment_is_refused"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "learning_rte":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)

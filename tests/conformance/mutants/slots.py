@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import tensorflow as tf
+
 from optreg.cards import Card, Slot
 
 from .sound import Sound, SoundDense
@@ -83,3 +85,18 @@ class BuildsNothing(Sound):
 
     def build(self, var_list: Any) -> None:
         pass
+
+
+class KeepsATrainableVariable(Sound):
+    caught_by = "check_state_is_not_trainable"
+
+    _scale: Any = None
+
+    def _create_slots(self, var_list: Any) -> None:
+        super()._create_slots(var_list)
+        if self._scale is None:
+            self._scale = self.add_weight("scale", initializer="ones", trainable=True)
+
+    def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: Any) -> None:
+        super()._prepare_local(var_device, var_dtype, apply_state)
+        apply_state[(var_device, var_dtype)]["lr_t"] *= tf.cast(self._scale, var_dtype)

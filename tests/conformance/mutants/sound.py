@@ -11,7 +11,13 @@ from optreg.cards import Card, Slot
 
 
 class Sound(optreg.Optimizer):
-    """Momentum with lazy sparse updates, in plain TensorFlow."""
+    """Momentum with lazy sparse updates, in plain TensorFlow.
+
+    Arguments:
+        learning_rate: Step size.
+        momentum: Share of the velocity that is kept.
+        nesterov: Whether to look ahead.
+    """
 
     card = Card(
         ranges={"learning_rate": "[0, inf)", "momentum": "[0, 1)", "nesterov": "bool"},
@@ -19,6 +25,7 @@ class Sound(optreg.Optimizer):
         sparse="lazy",
         dtypes=("float16", "bfloat16", "float32", "float64"),
         xla=True,
+        reference="tests.conformance.mutants.references:momentum",
     )
 
     def __init__(
@@ -110,7 +117,11 @@ class SoundDecaying(Sound):
 
 
 class SoundDense(optreg.Optimizer):
-    """Plain descent without sparse updates."""
+    """Plain descent without sparse updates.
+
+    Arguments:
+        learning_rate: Step size.
+    """
 
     card = Card(ranges={"learning_rate": "[0, inf)"}, sparse="none", dtypes=("float32",))
 

@@ -82,3 +82,35 @@ class TakesSparseGradientsUndeclared(SoundDense):
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: Any = None) -> Any:
         return self._resource_scatter_add(var, indices, -0.1 * grad)
+
+
+class LeavesSparseGradientsUnclipped(Sound):
+    caught_by = "check_clip_options_reach_sparse_gradients"
+
+    def _transform_gradients(self, grads_and_vars: Any) -> Any:
+        sparse = [pair for pair in grads_and_vars if isinstance(pair[0], tf.IndexedSlices)]
+        dense = [pair for pair in grads_and_vars if not isinstance(pair[0], tf.IndexedSlices)]
+        return [*sparse, *(super()._transform_gradients(dense) if dense else ())]
+
+
+class WantsLongIndices(Sound):
+    caught_by = "check_indices_of_either_dtype_are_taken"
+
+    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: Any = None) -> Any:
+        rows = tf.concat([indices, tf.zeros((0,), tf.int64)], axis=0)
+        return super()._resource_apply_sparse(grad, var, rows, apply_state)
+
+
+class WantsFloat32Rows(Sound):
+    caught_by = "check_every_declared_dtype_takes_sparse_gradients"
+
+    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: Any = None) -> Any:
+        return super()._resource_apply_sparse(grad * tf.constant(1.0, tf.float32), var, indices, apply_state)
+
+
+class WantsRowsOfOneAxis(Sound):
+    caught_by = "check_tables_of_every_rank_take_sparse_gradients"
+
+    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: Any = None) -> Any:
+        norms = tf.reduce_sum(grad * 0.0, axis=1, keepdims=True)
+        return super()._resource_apply_sparse(grad + norms[:, :1], var, indices, apply_state)

@@ -158,3 +158,12 @@ class DropsTheClipBesideTransformers(SoundDense):
         if "gradient_transformers" in kwargs:
             kwargs.pop("clipnorm", None)
         super().__init__(learning_rate, name, **kwargs)
+
+
+class ExplainsNothing(SoundDense):
+    """Plain descent."""
+
+    caught_by = "check_every_hyperparameter_is_explained"
+
+    def __init__(self, learning_rate: Any = 0.01, name: str = "ExplainsNothing", **kwargs: Any) -> None:
+        super().__init__(learning_rate, name, **kwargs)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import gc
+import inspect
 import io
 import random
 import sys
 import warnings
+import weakref
 from typing import Any
 
 import numpy as np
 
-from optreg.conformance.checks.structure import check_a_first_step_can_be_made
-from optreg.conformance.definition import check
+from optreg.cards.reader import describe_class
+from optreg.conformance.checks.structure import check_a_first_step_can_be_made, check_it_can_be_built
+from optreg.conformance.definition import Skipped, check
 from optreg.conformance.demands import demand, demand_equal
 from optreg.conformance.lazy_tensorflow import tf
+from optreg.conformance.settings import kept_settings, present_settings
 from optreg.conformance.subject import Subject
 from optreg.conformance.training import Training
+from optreg.errors import listing
 
 _SEED = 1729
+_PRIVATE = ("tensorflow.python.", "tensorflow.core.", "keras.src.", "tf_keras.src.")
 
 
 @check(
@@ -43,11 +51,12 @@ def check_random_streams_are_untouched(subject: Subject) -> None:
     every_variant=False,
 )
 def check_settings_of_the_process_are_untouched(subject: Subject) -> None:
-    """Eager mode, XLA, devices, Keras's precision policy and the warning filters are as before."""
-    before = _settings()
-    Training(subject.optimizer(), subject.dtype).steps(2)
-    for name, value in _settings().items():
-        demand_equal(value, before[name], f"{name} after training")
+    """Eager mode, XLA, devices, Keras's precision policy, the environment and the warning filters are as before."""
+    before = present_settings()
+    with kept_settings():
+        Training(subject.optimizer(), subject.dtype).steps(2)
+        for name, value in present_settings().items():
+            demand_equal(value, before.get(name, value), f"{name} after training")
 
 
 @check(
@@ -76,6 +85,60 @@ def check_nothing_is_warned_of(subject: Subject) -> None:
     demand_equal(messages, [], "warnings while training")
 
 
+@check(
+    "Optimizers or variables are kept in a list of the module or in a cache of a function. Keep them in the optimizer.",
+    requires=(check_a_first_step_can_be_made,),
+    every_variant=False,
+)
+def check_an_optimizer_that_is_dropped_is_freed(subject: Subject) -> None:
+    """Nothing holds on to an optimizer that is no longer used: its slots are memory of the accelerator."""
+    training = Training(subject.optimizer(), subject.dtype).steps(2)
+    dropped = weakref.ref(training.optimizer)
+    del training
+    gc.collect()
+    demand(dropped() is None, "a dropped optimizer", expected="freed", received="still held by something")
+
+
+@check(
+    "A private module is imported, which the next release may move. Use the public names of TensorFlow and Keras.",
+    requires=(check_it_can_be_built,),
+    severity="should",
+    every_variant=False,
+)
+def check_only_public_modules_are_imported(subject: Subject) -> None:
+    """The module of the class imports nothing of ``tensorflow.python``, ``keras.src`` or ``tf_keras.src``."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[subject.cls.__module__]))
+    except (OSError, TypeError, KeyError, SyntaxError) as error:
+        raise Skipped(f"the source of {subject.cls.__module__} cannot be read: {error}") from error
+    imported = [name for node in ast.walk(tree) for name in _imported_by(node)]
+    private = [name for name in imported if f"{name}.".startswith(_PRIVATE)]
+    demand(not private, f"imports of {subject.cls.__module__}", expected="public modules", received=listing(private))
+
+
+@check(
+    "The docstring has no section Arguments, or leaves one out; optreg info shows what it says.",
+    requires=(check_it_can_be_built,),
+    severity="should",
+    every_variant=False,
+    group="structure",
+)
+def check_every_hyperparameter_is_explained(subject: Subject) -> None:
+    """The docstring says in one sentence what the optimizer does, and what each hyperparameter means."""
+    described = describe_class(subject.cls)
+    blank = [item.name for item in described.hyperparameters if not item.meaning]
+    demand(described.summary, f"the docstring of {subject.cls.__name__}", expected="a sentence", received="none")
+    demand(not blank, "hyperparameters without a meaning", expected="none", received=listing(blank))
+
+
+def _imported_by(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []
+
+
 def _drawn_after(action: Any) -> float:
     """Return the first number that TensorFlow draws after a fixed seed and the action."""
     tf.random.set_seed(_SEED)
@@ -89,19 +152,3 @@ def _drawn_after(action: Any) -> float:
 
 def _numpy_stream() -> str:
     return str(np.random.get_state())
-
-
-def _settings() -> dict[str, Any]:
-    settings = {
-        "eager mode": tf.executing_eagerly(),
-        "tf.config.functions_run_eagerly()": tf.config.functions_run_eagerly(),
-        "tf.config.optimizer.get_jit()": tf.config.optimizer.get_jit(),
-        "tf.config.get_soft_device_placement()": tf.config.get_soft_device_placement(),
-        "the default graph": tf.compat.v1.get_default_graph() if not tf.executing_eagerly() else None,
-        "warnings.filters": list(warnings.filters),
-    }
-    keras = sys.modules.get("keras")
-    if keras is not None and hasattr(keras, "config"):
-        settings["keras.config.floatx()"] = keras.config.floatx()
-        settings["keras.config.dtype_policy()"] = keras.config.dtype_policy().name
-    return settings

@@ -43,7 +43,7 @@ def check_hyperparameters_can_be_read_back(subject: Subject) -> None:
 )
 def check_numbers_and_tensors_give_the_same_step(subject: Subject) -> None:
     """``learning_rate=0.05`` and ``learning_rate=tf.constant(0.05)`` are the same optimizer."""
-    for name in _adjustable(subject):
+    for name in adjustable(subject):
         value, _ = subject.two_values(name)
         expected = Training(subject.optimizer(**{name: value}), subject.dtype).steps(_STEPS).values
         received = Training(subject.optimizer(**{name: tf.constant(value)}), subject.dtype).steps(_STEPS).values
@@ -57,7 +57,7 @@ def check_numbers_and_tensors_give_the_same_step(subject: Subject) -> None:
 )
 def check_a_callable_is_called_at_each_step(subject: Subject) -> None:
     """A callable hyperparameter gives the same steps as assigning its values one by one."""
-    for name in _adjustable(subject):
+    for name in adjustable(subject):
         first, second = subject.two_values(name)
         present = {"value": first}
         called = Training(subject.optimizer(**{name: lambda present=present: present["value"]}), subject.dtype)
@@ -114,7 +114,7 @@ def check_an_assigned_value_reaches_a_traced_step(subject: Subject) -> None:
     step = tf.function(traced.apply)
     eager.steps(1)
     traced.steps(1, step)
-    for name in _adjustable(subject):
+    for name in adjustable(subject):
         value, _ = subject.two_values(name)
         for training in (eager, traced):
             setattr(training.optimizer, name, value)
@@ -142,7 +142,7 @@ def check_declared_ranges_are_enforced(subject: Subject) -> None:
             subject.optimizer(**{name: "maybe"})
 
 
-def _adjustable(subject: Subject) -> list[str]:
+def adjustable(subject: Subject) -> list[str]:
     """Return the hyperparameters that may change while training; a switch must be on to be one."""
     held = subject.held(subject.optimizer())
     return [name for name in held if name not in subject.switches and name not in subject.flags]

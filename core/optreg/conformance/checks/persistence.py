@@ -15,7 +15,7 @@ from optreg.conformance.lazy_tensorflow import tf
 from optreg.conformance.subject import Subject
 from optreg.conformance.training import Training
 
-_STEPS = 3
+STEPS = 3
 
 
 @check(
@@ -50,8 +50,8 @@ def check_an_optimizer_rebuilt_from_its_config_takes_the_same_steps(subject: Sub
         shown = ", ".join(f"{name}={value!r}" for name, value in setting.items()) or "its defaults"
         demand_equal(given, config, "the dictionary given to from_config, afterwards")
         demand_equal(rebuilt.get_config(), config, f"get_config() of an optimizer rebuilt with {shown}")
-        expected = Training(original, subject.dtype).steps(_STEPS).values
-        received = Training(rebuilt, subject.dtype).steps(_STEPS).values
+        expected = Training(original, subject.dtype).steps(STEPS).values
+        received = Training(rebuilt, subject.dtype).steps(STEPS).values
         demand_same(received, expected, f"weights trained by an optimizer rebuilt with {shown}")
 
 
@@ -78,11 +78,11 @@ def check_the_config_follows_assignments(subject: Subject) -> None:
 )
 def check_training_continues_from_weights(subject: Subject) -> None:
     """``set_weights(get_weights())`` on a fresh optimizer, and training goes on bit by bit."""
-    original = Training(subject.brisk(), subject.dtype).steps(_STEPS)
-    continued = _beside(subject, original)
+    original = Training(subject.brisk(), subject.dtype).steps(STEPS)
+    continued = beside(subject, original)
     continued.optimizer.build(continued.variables)
     continued.optimizer.set_weights(original.optimizer.get_weights())
-    _demand_same_future(continued, original, "set_weights(get_weights())")
+    demand_same_future(continued, original, "set_weights(get_weights())")
 
 
 @check(
@@ -110,23 +110,24 @@ def check_weights_that_do_not_fit_are_refused(subject: Subject) -> None:
 )
 def check_training_continues_from_a_checkpoint(subject: Subject) -> None:
     """A checkpoint read into fresh objects before their first step, and training goes on bit by bit."""
-    original = Training(subject.brisk(), subject.dtype).steps(_STEPS)
+    original = Training(subject.brisk(), subject.dtype).steps(STEPS)
     continued = Training(subject.optimizer(), subject.dtype)
     with tempfile.TemporaryDirectory() as folder:
-        path = _checkpoint(original).write(str(Path(folder, "training")))
-        status = _checkpoint(continued).read(path)
+        path = checkpoint_of(original).write(str(Path(folder, "training")))
+        status = checkpoint_of(continued).read(path)
         # Read within the folder's life: slots that wait for their creation read the file then.
         continued.optimizer.build(continued.variables)
         status.expect_partial()
     continued.made = original.made
-    _demand_same_future(continued, original, "a checkpoint")
+    demand_same_future(continued, original, "a checkpoint")
 
 
-def _checkpoint(training: Training) -> Any:
+def checkpoint_of(training: Training) -> Any:
+    """Return a checkpoint of optimizer and variables."""
     return tf.train.Checkpoint(optimizer=training.optimizer, variables=training.variables)
 
 
-def _beside(subject: Subject, original: Training) -> Training:
+def beside(subject: Subject, original: Training) -> Training:
     """Return a training that stands where the original does, with a fresh optimizer."""
     beside = Training(subject.brisk(), subject.dtype)
     for variable, source in zip(beside.variables, original.variables, strict=True):
@@ -135,10 +136,11 @@ def _beside(subject: Subject, original: Training) -> Training:
     return beside
 
 
-def _demand_same_future(continued: Training, original: Training, source: str) -> None:
+def demand_same_future(continued: Training, original: Training, source: str) -> None:
+    """Raise ``CheckFailure`` unless both trainings stand where they do and make the same next steps."""
     iterations = int(continued.optimizer.iterations)
-    demand(iterations == _STEPS, f"iterations read from {source}", expected=_STEPS, received=iterations)
+    demand(iterations == STEPS, f"iterations read from {source}", expected=STEPS, received=iterations)
     demand_same(continued.values, original.values, f"weights read from {source}")
-    original.steps(_STEPS)
-    continued.steps(_STEPS)
-    demand_same(continued.values, original.values, f"weights {_STEPS} steps after {source}")
+    original.steps(STEPS)
+    continued.steps(STEPS)
+    demand_same(continued.values, original.values, f"weights {STEPS} steps after {source}")

@@ -118,6 +118,20 @@ def check_building_early_changes_nothing(subject: Subject) -> None:
     demand_same(early.steps(_STEPS).values, late.values, "weights trained after build()")
 
 
+@check(
+    "A variable of the optimizer was made with tf.Variable(...), which is trainable. Use add_slot and add_weight.",
+    requires=(check_a_first_step_can_be_made,),
+)
+def check_state_is_not_trainable(subject: Subject) -> None:
+    """A tape around a step watches none of the optimizer's own variables, which are no weights of a model."""
+    training = Training(subject.optimizer(), subject.dtype)
+    with tf.GradientTape() as tape:
+        training.steps(2)
+    trained = {id(variable) for variable in training.variables}
+    watched = [variable.name for variable in tape.watched_variables() if id(variable) not in trained]
+    demand(not watched, "trainable variables of the optimizer", expected="none", received=watched)
+
+
 def _demand_slot(optimizer: Any, variable: Any, name: str) -> None:
     try:
         optimizer.get_slot(variable, name)
