@@ -120,7 +120,8 @@ def test_an_interrupt_shows_and_writes_what_there_is_and_exits_with_130(
     done = optreg_bench("sgd", "--json", str(file))
     assert done.exit_code == 130
     assert "Training: digits, 44 steps" in done.stdout
-    assert "  skipped: - eager harness, sgd eager optreg, - graph harness, sgd graph optreg: interrupted" in done.stdout
+    skipped = "- eager harness, sgd eager optreg, - graph harness, sgd graph optreg, sgd probe ceiling"
+    assert f"skipped: {skipped}: interrupted" in " ".join(done.stdout.split())
     assert done.stdout.rstrip().endswith("Interrupted: only what was measured until then is shown.")
     assert json.loads(file.read_text(encoding="utf-8"))["interrupted"] is True
 
@@ -191,6 +192,6 @@ def test_an_unusable_optimizer_is_a_row_with_its_reason_and_exit_code_3(optreg_b
 
 def test_the_help_names_every_layout_and_library_and_keeps_its_brackets() -> None:
     text = CliRunner().invoke(app, ["bench", "run", "--help"], prog_name="optreg", env={"COLUMNS": "200"}).stdout
-    assert all(name in text for name in [*LAYOUTS, *LIBRARIES])
+    assert all(name in text for name in [*(it for it in LAYOUTS if it != "tiny"), *LIBRARIES])
     assert "sgd[momentum=0.9]" in text
     assert "optreg[bench]" in text

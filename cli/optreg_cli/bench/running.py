@@ -30,11 +30,15 @@ Names = Annotated[
 ]
 Against = Annotated[
     list[str] | None,
-    typer.Option(help="Measure the same optimizer of this library too: tf_keras, keras. Repeatable."),
+    typer.Option(help="Measure the same optimizer of this library too: tf_keras, keras, torch, optax. Repeatable."),
 ]
 Layouts = Annotated[
     list[str] | None,
-    typer.Option("--layout", help="Parameters to step: one-big, resnet50, many-small (these by default), embedding."),
+    typer.Option(
+        "--layout",
+        help="Parameters to step: one-big, resnet50, many-small (these by default), embedding, bert-base, gpt2; "
+        "a JSON file with shapes, or a saved Keras model.",
+    ),
 ]
 Modes = Annotated[
     list[str] | None,

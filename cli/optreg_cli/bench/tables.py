@@ -13,6 +13,7 @@ from optreg_cli.bench.quality_tables import show_descents, show_properties, show
 if TYPE_CHECKING:
     from optreg.bench import Results, SpeedRow, State
     from optreg.bench.results import TrainingRun
+    from optreg.bench.speed.costs import Costs
 
 _NOTHING = "-"
 _MARKS = {"precise": "", "noisy": " ~", "few": " ?"}
@@ -25,6 +26,10 @@ _LEGEND = (
         "time as a multiple of ours, 95 % bootstrap interval; ~ no difference seen, ? too few to tell",
     ),
     ("GB/s", "bytes that a step must move at least (gradient, variable and slots), divided by its time"),
+    (
+        "% limit",
+        "that rate as part of what a kernel reached that only moves the same bytes, sampled beside; ! above 105 %",
+    ),
     ("state", "bytes of slots for each parameter"),
     ("set-up", "creating state, tracing, compiling and the first step"),
     ("harness", "a step that does nothing: what it costs to call one"),
@@ -47,6 +52,7 @@ def show(results: Results) -> None:
         _show_speed(place, [row for row in rows if (row.entry.layout, row.entry.device) == place])
     if any(row.spread for row in rows):
         _show_legend()
+    _show_costs(results)
     _show_state(rows)
     _show_notes(results)
 
@@ -90,6 +96,7 @@ def _show_speed(place: tuple[str, str], rows: Sequence[SpeedRow]) -> None:
             "time / optreg",
             "Mparam/s",
             "GB/s",
+            "% limit",
             "state",
             "set-up",
             "n",
@@ -104,7 +111,7 @@ def _show_speed(place: tuple[str, str], rows: Sequence[SpeedRow]) -> None:
 def _speed_cells(row: SpeedRow) -> tuple[str, ...]:
     entry, interval = row.entry, row.interval
     between = _between(_time(interval.low), _time(interval.high)) if interval else _NOTHING
-    setup = sum(seconds or 0.0 for seconds in (entry.build, entry.trace, entry.first))
+    setup = sum(seconds or 0.0 for seconds in (entry.build, entry.trace, entry.compile, entry.first))
     return (
         entry.optimizer,
         entry.execution,
@@ -114,6 +121,7 @@ def _speed_cells(row: SpeedRow) -> tuple[str, ...]:
         _comparison(row),
         _millions(row.parameters_per_second),
         _NOTHING if row.bytes_per_second is None else f"{row.bytes_per_second / 1e9:.3g}",
+        _limit(row.ceiling),
         _number(row.state_bytes_per_parameter, digits=0, unit=" B"),
         f"{setup:.1f} s",
         f"{len(entry.samples)}{_MARKS[row.verdict]}",
@@ -134,6 +142,29 @@ def _comparison(row: SpeedRow) -> str:
 def _show_legend() -> None:
     rendering.heading("How to read the update step")
     rendering.table(("column", "meaning"), _LEGEND)
+
+
+def _show_costs(results: Results) -> None:
+    """Say what a byte and what a tensor costs, where enough layouts were measured."""
+    from optreg.bench.speed.costs import fit_costs
+
+    found = fit_costs(results.speed)
+    if found:
+        rendering.heading("What the time consists of, fitted over the layouts")
+        columns = ("optimizer", "run", "by", "each step", "GB/s", "each tensor", "within")
+        rendering.table(columns, [_cost_cells(costs) for costs in found if costs.implementation != "ceiling"])
+
+
+def _cost_cells(costs: Costs) -> tuple[str, ...]:
+    return (
+        costs.optimizer,
+        costs.execution,
+        costs.implementation,
+        _time(costs.fixed),
+        _NOTHING if costs.bytes_per_second is None else f"{costs.bytes_per_second / 1e9:.3g}",
+        _time(costs.seconds_per_tensor),
+        f"{costs.error:.0%}",
+    )
 
 
 def _show_state(rows: Sequence[SpeedRow]) -> None:
@@ -170,6 +201,12 @@ def _show_notes(results: Results) -> None:
 
 def _number(value: float | None, *, digits: int, scale: float = 1.0, unit: str = "") -> str:
     return _NOTHING if value is None else f"{scale * value:.{digits}f}{unit}"
+
+
+def _limit(share: float | None) -> str:
+    from optreg.bench.speed.ceiling import FLAGGED
+
+    return _NOTHING if share is None else f"{share:.0%}{'!' if share > FLAGGED else ''}"
 
 
 def _millions(value: float | None) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optreg.bench.contenders import OURS
 from optreg.bench.quality.rows import ranked, training_rows
 from optreg.bench.results import Results, SpeedEntry, json_ready
+from optreg.bench.speed.ceiling import CEILING
+from optreg.bench.speed.costs import fit_costs
 from optreg.bench.speed.timing import PRECISION
 from optreg.bench.statistics import (
     Between,
@@ -34,7 +36,8 @@ class SpeedRow:
 
     ``ratio`` is the median step time divided by ours under the same execution: above 1 is slower than ours.
     ``bytes_per_second`` divides the traffic floor by the time; ``declared`` tells whether the measured state is what
-    the card declares, None where there is no card. ``verdict`` says whether sampling ended because the median was
+    the card declares, None where there is no card. ``ceiling`` is the part of the machine's measured limit
+    that the step uses. ``verdict`` says whether sampling ended because the median was
     known to 1 %, or with the time (``noisy``), or below the six samples that an interval needs (``few``).
     ``between`` tells what differs between processes, where several measured.
     """
@@ -48,6 +51,7 @@ class SpeedRow:
     bytes_per_second: float | None
     state_bytes_per_parameter: float | None
     declared: bool | None
+    ceiling: float | None
     verdict: Verdict
     outliers: Outliers
     between: Between | None
@@ -56,7 +60,9 @@ class SpeedRow:
 def speed_rows(results: Results) -> list[SpeedRow]:
     """Return one row for each entry that was planned."""
     ours = {_place(entry): entry for entry in results.speed if entry.implementation == OURS}
-    return [_speed_row(entry, ours.get(_place(entry))) for entry in results.speed]
+    limits = {_spot(it): it for it in results.speed if it.implementation == CEILING and it.samples}
+    rows = [_speed_row(entry, ours.get(_place(entry))) for entry in results.speed]
+    return [replace(row, ceiling=_ceiling(row, limits.get(_spot(row.entry)))) for row in rows]
 
 
 def document(results: Results) -> dict[str, Any]:
@@ -65,6 +71,7 @@ def document(results: Results) -> dict[str, Any]:
         "training": [dataclasses.asdict(row) for row in training_rows(results)],
         "standings": [dataclasses.asdict(it) for it in ranked(results)],
         "speed": [_flat(row) for row in speed_rows(results)],
+        "costs": [dataclasses.asdict(costs) for costs in fit_costs(results.speed)],
     }
     return {**results.to_dict(), "summary": json_ready(summary)}
 
@@ -85,10 +92,17 @@ def _speed_row(entry: SpeedEntry, ours: SpeedEntry | None) -> SpeedRow:
         bytes_per_second=entry.traffic / median if median and real else None,
         state_bytes_per_parameter=size / entry.parameters if entry.build is not None and real else None,
         declared=_as_declared(entry),
+        ceiling=None,
         verdict=_verdict(seconds),
         outliers=outliers(seconds),
         between=between(entry.by_process),
     )
+
+
+def _ceiling(row: SpeedRow, limit: SpeedEntry | None) -> float | None:
+    if limit is None or row.bytes_per_second is None or row.entry is limit:
+        return None
+    return row.bytes_per_second * spread(limit.seconds).median / limit.traffic
 
 
 def _verdict(seconds: Sequence[float]) -> Verdict:
@@ -123,6 +137,10 @@ def _spread(values: Sequence[float]) -> Spread | None:
 
 def _place(entry: SpeedEntry) -> tuple[str, str, str, str]:
     return entry.optimizer, entry.execution, entry.layout, entry.device
+
+
+def _spot(entry: SpeedEntry) -> tuple[str, str, str]:
+    return entry.optimizer, entry.layout, entry.device
 
 
 def _flat(row: SpeedRow) -> dict[str, Any]:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import keras
 import pytest
 
+from optreg.bench.speed.layout_files import InvalidLayout
 from optreg.bench.speed.layouts import DEFAULT_LAYOUTS, LAYOUTS, UnknownLayout, find_layout
 
 
@@ -34,5 +38,41 @@ def test_the_default_layouts_exist_and_cost_more_tensors_each() -> None:
 
 
 def test_a_misspelt_layout_gets_a_suggestion() -> None:
-    with pytest.raises(UnknownLayout, match=r"layouts: embedding, many-small, .* Did you mean 'resnet50'\?"):
+    with pytest.raises(UnknownLayout, match=r"layouts: bert-base, embedding, .* Did you mean 'resnet50'\?"):
         find_layout("resnet-50")
+
+
+@pytest.mark.parametrize(
+    # Published parameter counts: BertModel base uncased 109,482,240; GPT-2 small 124,439,808 with tied embeddings.
+    ("name", "tensors", "parameters"),
+    [("bert-base", 199, 109_482_240), ("gpt2", 148, 124_439_808), ("embedding-sparse", 1, 64_000_000)],
+)
+def test_a_language_model_has_its_published_size(name: str, tensors: int, parameters: int) -> None:
+    layout = find_layout(name)
+    assert (layout.tensors, layout.parameters) == (tensors, parameters)
+
+
+def test_a_layout_is_read_from_a_file_and_from_a_saved_model(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text('{"shapes": [[3, 4], []], "gradient_rows": 0, "description": "my own"}')
+    mine = find_layout(str(file))
+    assert (mine.name, mine.shapes, mine.description) == ("mine", ((3, 4), ()), "my own")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization()])
+    model.save(tmp_path / "model.keras")
+    assert find_layout(str(tmp_path / "model.keras")).shapes == ((3, 2), (2,), (2,), (2,))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot read the layout"),
+        ("[]", "a layout holds shapes"),
+        ('{"shapes": [[0]]}', "lists of positive sizes"),
+        ('{"shapes": [[4, 2]], "gradient_rows": 5}', "at most the rows of every variable, received 5"),
+    ],
+)
+def test_a_file_that_is_no_layout_says_what_one_holds(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text(text)
+    with pytest.raises(InvalidLayout, match=message):
+        find_layout(str(file))

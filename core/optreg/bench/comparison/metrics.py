@@ -8,6 +8,7 @@ from typing import Any
 
 from optreg.bench.results import Results, SpeedEntry, TrainingRun
 from optreg.bench.results.sections import Identity, identity_of
+from optreg.bench.speed.ceiling import CEILING
 
 Samples = list[list[float]]
 """The values of each process; of what is exact, one value of one."""
@@ -32,7 +33,7 @@ class Metric:
 def _speed(values: Callable[[SpeedEntry], Samples]) -> Callable[[Results], Iterator[tuple[Identity, str, Samples]]]:
     def read(results: Results) -> Iterator[tuple[Identity, str, Samples]]:
         for entry in results.speed:
-            if entry.state.name == "finished" and entry.implementation != "harness":
+            if entry.state.name == "finished" and entry.implementation not in ("harness", CEILING):
                 yield identity_of(entry), entry.label, values(entry)
 
     return read
@@ -88,6 +89,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("step_time", "s", _speed(lambda entry: entry.by_process)),
         Metric("first_step", "s", _speed(lambda entry: _steady(entry.first))),
         Metric("trace_time", "s", _speed(lambda entry: _steady(entry.trace))),
+        Metric("compile_time", "s", _speed(lambda entry: _steady(entry.compile))),
         Metric("state_bytes", "B", _speed(_state_bytes), exact=True),
         Metric("traces", "", _speed(_traces), exact=True),
         Metric("loss", "", _quality(_final_loss)),

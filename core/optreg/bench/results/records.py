@@ -71,8 +71,9 @@ class SpeedEntry:
 
     ``implementation`` is ``optreg``, a peer such as ``keras``, or ``harness``: a step that does nothing,
     of the optimizer ``-``.
-    Seconds: ``build`` creates all state, ``trace`` turns the step into a graph, ``first`` is the first step
-    with whatever is compiled in it. ``traces`` counts how often Python ran to make the graph; more than 1 is a retrace.
+    Seconds: ``build`` creates all state, ``trace`` turns the step into a graph, ``compile`` is what the call that XLA
+    compiles in takes longer than the next one, ``first`` is the first step without that. ``traces`` counts how often
+    Python ran to make the graph; more than 1 is a retrace.
     ``declares`` tells whether there is a card to compare the slots with.
     ``traffic`` is the least number of bytes that a step must move.
     """
@@ -87,6 +88,7 @@ class SpeedEntry:
     state: State = field(default_factory=State)
     build: float | None = None
     trace: float | None = None
+    compile: float | None = None
     first: float | None = None
     traces: int = 0
     declares: bool = False

@@ -10,6 +10,7 @@ from optreg.bench.machine import Device, available_memory
 from optreg.bench.progress import Clock
 from optreg.bench.results import History, SpeedEntry, State
 from optreg.bench.results import Subject as Provenance
+from optreg.bench.speed.ceiling import CEILING, PROBE
 from optreg.bench.speed.forecast import Forecast
 from optreg.bench.speed.layouts import Layout
 from optreg.bench.speed.plan import Group, admit, slice_of, turn_away
@@ -81,11 +82,14 @@ class Campaign:
                 for execution in self.extent.executions
                 for contender in everyone
             ]
+            if device.kind == "CPU" and not layout.gradient_rows:
+                entries.append(_entry(limit(label), PROBE, layout, device))
+                everyone = [*everyone, limit(label)]
             groups.append((Group(tuple(entries)), layout, everyone))
         return groups
 
     def _measure(self, ahead: list[Group], group: Group, layout: Layout, everyone: list[Contender]) -> None:
-        self.clock.tell(f"{layout.name}: {everyone[-1].optimizer} on {group.entries[0].device}")
+        self.clock.tell(f"{layout.name}: {group.entries[-1].optimizer} on {group.entries[0].device}")
         if not self._fits_in_memory(group, layout, everyone):
             return
         admitted = admit(ahead, self.clock.left, self.forecast)
@@ -114,6 +118,11 @@ class Campaign:
 def harness() -> Contender:
     """Return a contender that does nothing: what it costs to call one."""
     return Contender(HARNESS, "harness", Idle, Provenance(HARNESS, "harness", "", ""))
+
+
+def limit(optimizer: str) -> Contender:
+    """Return what stands for the machine's limit beside an optimizer; its kernel is made when the slots are known."""
+    return Contender(optimizer, CEILING, Idle, Provenance(optimizer, CEILING, "", ""), speed_only=True)
 
 
 def _entry(contender: Contender, execution: str, layout: Layout, device: Device) -> SpeedEntry:

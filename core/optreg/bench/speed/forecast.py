@@ -13,6 +13,7 @@ import numpy as np
 
 from optreg.bench.contenders import OURS
 from optreg.bench.results import SpeedEntry
+from optreg.bench.speed.ceiling import CEILING, PROBE
 from optreg.bench.speed.hook_cost import VARIANTS
 from optreg.bench.speed.timing import Effort
 
@@ -22,6 +23,7 @@ Key = tuple[str, str]
 _FIRST_GUESS: Mapping[Key, tuple[float, float]] = {
     ("harness", "eager"): (0.0, 1e-6),
     ("harness", "graph"): (0.001, 3e-6),
+    (CEILING, PROBE): (0.0, 0.0),
     ("optreg", "eager"): (0.002, 3e-4),
     ("optreg", "graph"): (0.005, 4e-5),
     ("tf_keras", "eager"): (0.002, 3e-4),

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from optreg.bench.speed.layout_files import is_file, read_shapes
 from optreg.errors import OptregError, listing, suggestion
 
 Shape = tuple[int, ...]
@@ -66,6 +68,37 @@ def embedding() -> Layout:
     return Layout("embedding", ((1_000_000, 64),), "table 1M x 64, sparse gradient of 4,096 rows", gradient_rows=4096)
 
 
+def bert_base() -> Layout:
+    """The 199 tensors of BERT base without a head, 109,482,240 parameters."""
+    return Layout("bert-base", tuple(_bert_shapes()), "the 199 tensors of BERT base, 109M parameters")
+
+
+def gpt2() -> Layout:
+    """The 148 tensors of the small GPT-2 with tied embeddings, 124,439,808 parameters."""
+    return Layout("gpt2", tuple(_gpt2_shapes()), "the 148 tensors of GPT-2 small, 124M parameters")
+
+
+def _bert_shapes() -> Iterator[Shape]:
+    """Yield the embeddings, twelve encoder blocks, and the pooler."""
+    width, inner = 768, 3072
+    yield from ((30_522, width), (512, width), (2, width), (width,), (width,))
+    for _ in range(12):
+        for _ in range(4):  # query, key, value and output of the attention
+            yield from ((width, width), (width,))
+        yield from ((width,), (width,), (width, inner), (inner,), (inner, width), (width,), (width,), (width,))
+    yield from ((width, width), (width,))
+
+
+def _gpt2_shapes() -> Iterator[Shape]:
+    """Yield the embeddings, twelve decoder blocks, and the last normalization."""
+    width, inner = 768, 3072
+    yield from ((50_257, width), (1024, width))
+    for _ in range(12):
+        yield from ((width,), (width,), (width, 3 * width), (3 * width,), (width, width), (width,))
+        yield from ((width,), (width,), (width, inner), (inner,), (inner, width), (width,))
+    yield from ((width,), (width,))
+
+
 def _resnet50_shapes() -> Iterator[Shape]:
     """Yield the stem, four stages of bottleneck blocks, and the classifier."""
     yield from _convolution(7, 3, 64)
@@ -94,7 +127,11 @@ LAYOUTS: Mapping[str, Callable[[], Layout]] = {
     "resnet50": resnet50,
     "many-small": many_small,
     "embedding": embedding,
+    "bert-base": bert_base,
+    "gpt2": gpt2,
 }
+
+_OTHER_NAMES = {"embedding-sparse": "embedding"}
 
 # Fewest tensors first: what a tensor costs, learned on one layout, forecasts the next.
 DEFAULT_LAYOUTS = ("one-big", "resnet50", "many-small")
@@ -103,11 +140,18 @@ DEFAULT_LAYOUTS = ("one-big", "resnet50", "many-small")
 def find_layout(layout: str | Layout) -> Layout:
     """Return the layout of that name, or the layout itself.
 
+    A name that ends in ``.json`` is a file with shapes, ``.keras`` or a folder a saved model.
+
     Raises:
         UnknownLayout: No layout has the name.
+        InvalidLayout: The file does not describe one.
     """
     if isinstance(layout, Layout):
         return layout
+    if layout not in LAYOUTS and is_file(layout):
+        shapes, description, rows = read_shapes(layout)
+        return Layout(Path(layout).stem, shapes, description, rows)
+    layout = _OTHER_NAMES.get(layout, layout)
     if layout not in LAYOUTS:
         raise UnknownLayout(f"unknown layout {layout!r}; layouts: {listing(LAYOUTS)}.{suggestion(layout, LAYOUTS)}")
     return LAYOUTS[layout]()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optreg.bench.results import SpeedEntry, State
+from optreg.bench.speed.ceiling import CEILING
 from optreg.bench.speed.forecast import Forecast
 
 _RESERVE = 0.9  # forecasts err; a tenth is kept back
@@ -60,4 +61,4 @@ def is_compiled(entry: SpeedEntry) -> bool:
 
 def is_peer(entry: SpeedEntry) -> bool:
     """Tell whether the entry belongs to another library."""
-    return entry.implementation not in ("optreg", "harness")
+    return entry.implementation not in ("optreg", "harness", CEILING)

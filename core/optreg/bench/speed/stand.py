@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from optreg.bench.contenders import Contender
+from optreg.bench.contenders import OURS, Contender
 from optreg.bench.memory.declared import compare_state
 from optreg.bench.results import SpeedEntry, State
+from optreg.bench.speed.ceiling import CEILING, Ceiling, usable_threads
 from optreg.bench.speed.layouts import Layout
 from optreg.bench.speed.plan import is_compiled, is_peer
 from optreg.bench.speed.timing import Contestant, Sampler
@@ -108,6 +109,8 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
         return
     with tf.device(stands[0][0].device):
         contestants = []
+        probes = [entry for entry, _ in stands if entry.implementation == CEILING]
+        stands = [(entry, stand) for entry, stand in stands if entry.implementation != CEILING]
         for entry, stand in sorted(stands, key=lambda it: _turn(it[0])):
             if is_peer(entry) and sampler.clock() > until:
                 entry.state = State("skipped", "out of time: setting up the others took longer than forecast")
@@ -116,7 +119,16 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
             contestant = _set_up(entry, stand)
             contestants += [contestant] if contestant else []
             sampler.observe()
+        kernels = [_kernel_beside(entry, [it for it, _ in stands]) for entry in probes]
+        contestants += [
+            Contestant(entry, kernel.step, lambda: None)
+            for entry, kernel in zip(probes, kernels, strict=True)
+            if kernel is not None
+        ]
         sampler.run(contestants, until)
+        for kernel in kernels:
+            if kernel is not None:
+                kernel.close()
         for entry, stand in stands:
             entry.traces = 0 if entry.execution == "eager" else stand.traces  # a second one is a retrace while sampling
             _check_finite(entry, stand)
@@ -140,10 +152,10 @@ def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
         start = time.perf_counter()
         step = _step_of(entry, stand)
         entry.trace = None if entry.execution == "eager" else time.perf_counter() - start
-        start = time.perf_counter()
-        step()
-        _wait()
-        entry.first = time.perf_counter() - start
+        entry.first = _timed(step)
+        if is_compiled(entry):
+            again = _timed(step)
+            entry.compile, entry.first = max(entry.first - again, 0.0), again
         entry.traces = stand.traces
     except Exception as error:  # an optimizer may raise anything, and must not end the run
         entry.state = State.failed(error)
@@ -151,11 +163,30 @@ def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
     return Contestant(entry, step, _wait)
 
 
+def _timed(step: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    step()
+    _wait()
+    return time.perf_counter() - start
+
+
 def _step_of(entry: SpeedEntry, stand: Stand) -> Callable[[], object]:
     if entry.execution == "eager":
         return stand.eager_step
     function: Callable[[], object] = stand.compiled() if is_compiled(entry) else stand.traced()
     return function
+
+
+def _kernel_beside(entry: SpeedEntry, others: Sequence[SpeedEntry]) -> Ceiling | None:
+    """Return the kernel that moves what a step of our optimizer has to; None and a reason where that was not set up."""
+    ours = next((it for it in others if it.implementation == OURS and it.build is not None), None)
+    if ours is None:
+        entry.state = State("skipped", "there is no step to measure the limit for")
+        return None
+    threads = usable_threads(tf.config.threading.get_intra_op_parallelism_threads())
+    kernel = Ceiling(entry.parameters * _FLOAT_BYTES, sum(slot.measured for slot in ours.slots), threads)
+    entry.traffic = kernel.traffic
+    return kernel
 
 
 def _wait() -> None:

@@ -1,0 +1,97 @@
+"""The limit of the machine: kernels that read and write as much memory as a step has to, and do nothing else.
+
+Each reads a gradient, and reads and writes parameters and state in place, block by block: memory is passed once.
+Mix of reads and writes, footprint and number of threads are those of the step beside which they are sampled; the step's
+rate divided by theirs is the part of the machine that it uses. Threads and arrays are NumPy's: the kernel shares no
+code with what it judges.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from optreg.bench.speed.traffic import dense_floor
+
+CEILING = "ceiling"
+PROBE = "probe"
+"""Implementation and execution of the entries that measure the limit."""
+
+FLAGGED = 1.05
+"""Share of the ceiling above which a step is marked: the kernel was slowed down, or the step skips work."""
+
+_BLOCK = 1 << 16  # floats; with gradient, parameters and two slots 1 MiB, which stays in the cache of a core
+_ITEM = 4  # bytes of float32
+
+
+@dataclass
+class Ceiling:
+    """A kernel for steps over that many bytes of parameters and state.
+
+    Args:
+        parameter_bytes: Read once as gradient, read and written once as parameters.
+        state_bytes: Read and written once.
+        threads: Threads that share the work; as many as TensorFlow uses.
+    """
+
+    parameter_bytes: int
+    state_bytes: int
+    threads: int = 1
+    _gradient: np.ndarray = field(init=False, repr=False)
+    _written: list[np.ndarray] = field(init=False, repr=False)
+    _pool: ThreadPoolExecutor | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        size = max(self.parameter_bytes // _ITEM, 1)
+        self._gradient = np.full(size, 1e-6, np.float32)
+        full, rest = divmod(self.state_bytes, size * _ITEM)
+        sizes = [size, *[size] * full, *([rest // _ITEM] if rest >= _ITEM else [])]
+        self._written = [np.ones(count, np.float32) for count in sizes]
+        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+
+    @property
+    def traffic(self) -> int:
+        """Bytes that one step moves."""
+        return dense_floor(self._gradient.nbytes, sum(array.nbytes for array in self._written[1:]))
+
+    def step(self) -> None:
+        """Pass over all memory once."""
+        shares = [_share(self._gradient.size, number, self.threads) for number in range(self.threads)]
+        if self._pool is None:
+            self._pass(shares[0])
+        else:
+            list(self._pool.map(self._pass, shares))
+
+    def close(self) -> None:
+        """Let the threads and the memory go."""
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._written, self._gradient = [], np.empty(0, np.float32)
+
+    def _pass(self, share: tuple[int, int]) -> None:
+        for start in range(share[0], share[1], _BLOCK):
+            end = min(start + _BLOCK, share[1])
+            gradient = self._gradient[start:end]
+            for array in self._written:
+                part = array[start:end]
+                np.add(part, gradient[: part.size], out=part)
+
+
+def usable_threads(configured: int) -> int:
+    """Return the threads that TensorFlow uses; 0 stands for all cores that this process may use."""
+    if configured:
+        return configured
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ladder(footprints: Sequence[int]) -> list[tuple[int, int]]:
+    """Return ``(parameter_bytes, state_bytes)`` for each footprint and each mix: no state, one slot, two."""
+    return [(size // (2 + slots), slots * size // (2 + slots)) for size in footprints for slots in (0, 1, 2)]
+
+
+def _share(size: int, number: int, threads: int) -> tuple[int, int]:
+    return size * number // threads, size * (number + 1) // threads
