@@ -205,6 +205,22 @@ def test_a_module_that_is_gone_leaves_the_file(site, tmp_path, monkeypatch):
     assert b"two.py" not in file.read_bytes()
 
 
+def test_what_nothing_has_written_for_long_is_removed(cached, site):
+    summary, file = cached
+    names = ("gone-0123abcd.json", "optreg-x.tmp", "here-0123abcd.json", "thesis.json")
+    forgotten, killed, recent, foreign = map(file.with_name, names)
+    for path in (forgotten, killed, recent, foreign):
+        path.write_text("")
+        if path != recent:
+            os.utime(path, (1, 1))
+    (site.folder / "lynx_module.py").write_text(LYNX + "\n")
+    summary()
+    assert not forgotten.exists()
+    assert not killed.exists()
+    assert recent.exists()
+    assert foreign.exists()
+
+
 def test_an_unknown_name_is_found_out_from_digests_alone(site, monkeypatch):
     site.install("pack", {"x.py": "class X:\n    card = Card(aliases=('the_best',))\n"}, x="x:X")
     monkeypatch.setattr("optreg.cards.reader.read_card", lambda *_: pytest.fail("a whole card was read"))

@@ -8,10 +8,13 @@ over. Nothing in the files is ever executed.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import json
 import os
+import re
 import sys
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +25,9 @@ from optreg.cards.source_files import SourceFile, find_top_level, locate, names_
 
 FOLDER = "OPTREG_CACHE"
 """Environment variable: the folder to keep digests in; ``off`` or empty to keep none."""
+
+_KEPT_FOR = 90 * 24 * 3600.0  # seconds
+_OURS = re.compile(r".+-[0-9a-f]{8}\.json|optreg-.+\.tmp")  # the user may have named a folder that holds more
 
 _READERS = ("card.py", "digest.py", "digesting.py", "docstrings.py", "literals.py", "reader.py", "rule_options.py")
 
@@ -76,7 +82,9 @@ class DigestStore:
         return shelf[file].names
 
     def save(self) -> None:
-        """Write what is new. Safe beside other processes that do the same: the last one wins, whole."""
+        """Write what is new, and remove what is old. Safe beside other processes: the last one wins, whole."""
+        if self._folder is not None and self._changed:
+            _remove_old(self._folder)
         while self._changed:
             top = self._changed.pop()
             kept = {path: item for path, item in self._shelves[top].items() if os.path.exists(path)}
@@ -163,6 +171,14 @@ def _compact(fields: Sequence[Any]) -> Sequence[Any]:
     return () if fields == _WITHOUT_CARD else fields
 
 
+def _remove_old(folder: str) -> None:
+    """Remove the files of environments that are probably gone, and what a killed process left."""
+    with contextlib.suppress(OSError), os.scandir(folder) as files:
+        for file in files:
+            if _OURS.fullmatch(file.name) and time.time() - file.stat().st_mtime > _KEPT_FOR:
+                os.unlink(file.path)
+
+
 def _write(path: str, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, separators=(",", ":")).encode()
     folder = os.path.dirname(path)
@@ -170,7 +186,7 @@ def _write(path: str, content: Mapping[str, Any]) -> None:
 
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix="optreg-", suffix=".tmp")
         try:
             with open(handle, "wb") as file:
                 file.write(b"%08x\n" % zlib.crc32(text) + text)
