@@ -1,6 +1,6 @@
 """The ledger of each built-in optimizer, as it was recorded: what must run, and what its card expects.
 
-``python -m tests.conformance.ledgers`` validates all built-ins and writes ``ledgers.json`` beside this file;
+``python -m tests.conformance.ledgers`` validates all built-ins, or those named after it, and writes ``ledgers.json``;
 ``python -m tests.conformance.page`` puts it into docs/conformance.md.
 """
 
@@ -26,12 +26,13 @@ def recorded() -> dict[str, Any]:
     return found
 
 
-def main() -> None:
-    """Validate all built-ins and write the record."""
+def main(names: list[str]) -> None:
+    """Validate all built-ins, or those named, and write the record."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     use_two_logical_devices()
-    found = {}
-    for name in optreg.list_optimizers(distribution="optreg"):
+    built_ins = optreg.list_optimizers(distribution="optreg")
+    found = recorded() if names else {}
+    for name in names or built_ins:
         report = validate(name)
         found[name] = {
             "ledger": asdict(report.ledger),
@@ -41,8 +42,8 @@ def main() -> None:
         }
         if not report.ok:
             sys.exit(f"{name} does not conform: {[result.id for result in report.with_status('failed')]}")
-    RECORD.write_text(json.dumps(found, indent=1) + "\n")
+    RECORD.write_text(json.dumps({name: found[name] for name in built_ins if name in found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

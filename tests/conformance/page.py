@@ -16,6 +16,7 @@ from typing import Any
 from optreg.conformance import Check, all_checks, groups
 
 from .ledgers import recorded
+from .mutants import all_mutants
 from .mutation_table import RECORD
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
@@ -24,35 +25,33 @@ MARKED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL
 
 def checks_table() -> str:
     """Return a table for each group: the check, the demand, what it needs, and the mutants made for it."""
-    mutants: dict[str, Any] = json.loads(RECORD.read_text())
-    return "\n".join(_group_table(group, mutants) for group in groups())
+    return "\n".join(_group_table(group) for group in groups())
 
 
-def _group_table(group: str, mutants: dict[str, Any]) -> str:
-    rows = [_row(check, mutants) for check in all_checks() if check.group == group]
+def _group_table(group: str) -> str:
+    rows = [_row(check) for check in all_checks() if check.group == group]
     return "\n".join([f"### {group}\n", "| check | demands | mutants |", "|---|---|---|", *rows, ""])
 
 
-def _row(check: Check, mutants: dict[str, Any]) -> str:
-    own = [_shown(name, mutants[name]) for name in mutants if mutants[name]["made for"] == check.id]
-    others = sum(check.id in one["caught by"] and one["made for"] != check.id for one in mutants.values())
+def _row(check: Check) -> str:
+    own = ", ".join(mutant.__name__ for mutant in all_mutants() if mutant.caught_by == check.id)
     demand = " ".join((inspect.getdoc(check.function) or "").split()).replace("|", "\\|")
     notes = [check.capability.text, "recommended" * (check.severity == "should"), "on request" * check.on_request]
     noted = f" *({'; '.join(filter(None, notes))})*" if any(notes) else ""
-    further = f"; {others} of others" if others else ""
-    return f"| `{check.id}` | {demand}{noted} | {', '.join(own)}{further} |"
+    return f"| `{check.id}` | {demand}{noted} | {own} |"
 
 
-def _shown(name: str, found: dict[str, Any]) -> str:
-    also = len(found["caught by"]) - 1
-    return f"{name} (+{also})" if also else name
-
-
-def mutation_summary() -> str:
-    """Return how sharp the suite is, in a sentence."""
-    mutants = list(json.loads(RECORD.read_text()).values())
-    alone = sum(found["caught by"] == [found["made for"]] for found in mutants)
-    return f"{len(mutants)} mutants, all caught by the check they are made for; {alone} by that check alone.\n"
+def mutation_table() -> str:
+    """Return how sharp the suite is, and which mutants further checks catch."""
+    mutants: dict[str, Any] = json.loads(RECORD.read_text())
+    others = {
+        name: [check.removeprefix("check_") for check in found["caught by"] if check != found["made for"]]
+        for name, found in mutants.items()
+    }
+    rows = [f"| {name} | {', '.join(further)} |" for name, further in others.items() if further]
+    alone = len(mutants) - len(rows)
+    summary = f"{len(mutants)} mutants, each caught by the check it is made for; {alone} by that check alone."
+    return "\n".join([summary, "", "| mutant | also caught by |", "|---|---|", *rows, ""])
 
 
 def ledger_table() -> str:
@@ -70,7 +69,7 @@ def ledger_table() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "checks": checks_table,
-    "mutation": mutation_summary,
+    "mutation": mutation_table,
     "ledgers": ledger_table,
 }
 

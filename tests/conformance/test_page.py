@@ -1,0 +1,29 @@
+"""docs/conformance.md names every check and mutant, and its tables are those that the commands write."""
+
+from __future__ import annotations
+
+from optreg.conformance import all_checks
+from optreg.registry import default_registry
+
+from .ledgers import recorded
+from .mutants import all_mutants
+from .page import PAGE, rendered
+
+
+def test_the_page_names_every_check_and_every_mutant() -> None:
+    text = PAGE.read_text()
+    assert [check.id for check in all_checks() if f"`{check.id}`" not in text] == []
+    assert [mutant.__name__ for mutant in all_mutants() if mutant.__name__ not in text] == []
+
+
+def test_the_tables_of_the_page_are_those_of_the_records() -> None:
+    assert rendered(PAGE.read_text()) == PAGE.read_text()
+
+
+def test_the_ledgers_cover_every_built_in_and_every_check() -> None:
+    records = recorded()
+    assert set(records) == {entry.name for entry in default_registry().entries() if entry.distribution == "optreg"}
+    for record in records.values():
+        assert {*record["ran"], *record["not applicable"]} == {check.id for check in all_checks()}
+        assert record["ledger"]["ran"] == len(record["ran"])
+        assert record["ledger"]["failed"] == record["ledger"]["blocked"] == record["ledger"]["skipped"] == 0
