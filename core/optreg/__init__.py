@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from optreg.optimizer.contract import Optimizer
     from optreg.optimizer.loss_scaling.loss_scale import LossScaleOptimizer
     from optreg.optimizer.rules.update_rule import UpdateRule
+    from optreg.optimizer.steps import GradientAggregator, GradientTransformer
     from optreg.registry.default import get_optimizer, list_optimizers, optimizer_info, refresh, register, unregister
 
     __version__: str
@@ -53,6 +54,8 @@ __all__ = [
     "Deprecated",
     "DeprecatedName",
     "ExpectedFailure",
+    "GradientAggregator",
+    "GradientTransformer",
     "HyperparameterTypeError",
     "IncompleteOptimizer",
     "InvalidConfig",
@@ -106,6 +109,7 @@ _HOMES = {
     "Optimizer": "optreg.optimizer.contract",
     "LossScaleOptimizer": "optreg.optimizer.loss_scaling.loss_scale",
     "UpdateRule": "optreg.optimizer.rules.update_rule",
+    **dict.fromkeys(("GradientAggregator", "GradientTransformer"), "optreg.optimizer.steps"),
 }
 _SUBMODULES = ("bench", "conformance", "keras", "legacy", "optimizer")
 

@@ -105,6 +105,24 @@ def test_global_clipping_sees_the_parts_as_one():
     np.testing.assert_allclose(table.numpy(), VALUES - DENSE / tf.norm(DENSE), rtol=1e-6)
 
 
+@pytest.mark.parametrize("given", [DENSE, SPARSE], ids=["dense", "sparse"])
+@pytest.mark.parametrize("step", ["clip_by_norm", "clip_by_block_rms", "adaptive_clip", "normalize", None])
+def test_each_gradient_is_measured_over_all_its_parts(table, given, step):
+    argument = {"clipping": 0.5} if step == "adaptive_clip" else {"limit": 0.5}
+    transformers = [step if step == "normalize" else (step, argument)] if step else None
+    options = {"gradient_transformers": transformers} if step else {"clipnorm": 0.5}
+    whole = tf.Variable(VALUES)
+    for variable in (table, whole):
+        SGD(1.0, **options).apply_gradients([(given, variable)])
+    np.testing.assert_allclose(table.numpy(), whole.numpy(), rtol=1e-6)
+
+
+def test_centralize_takes_the_mean_over_all_parts(table):
+    SGD(1.0, gradient_transformers=["centralize"]).apply_gradients([(DENSE, table)])
+    gradient = DENSE.numpy()
+    np.testing.assert_allclose(table.numpy(), VALUES - (gradient - gradient.mean(axis=0)), rtol=1e-6)
+
+
 def test_the_slot_of_the_whole_is_partitioned_as_the_variable_and_always_the_same_object(table):
     optimizer = Adam()
     optimizer.build([table])

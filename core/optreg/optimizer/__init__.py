@@ -1,9 +1,32 @@
 """The optimizer contract of Keras 2.9 on today's TensorFlow, one idea a file."""
 
 from optreg.optimizer.authoring import ApplyState, arithmetic_dtype
+from optreg.optimizer.clipping import clip
 from optreg.optimizer.contract import Optimizer
+from optreg.optimizer.distribution import sum_across_replicas
+from optreg.optimizer.gradients import map_values
 from optreg.optimizer.graphs.compilation import is_compiled_by_xla
+from optreg.optimizer.measures import of_whole_variables, scaled, sum_of_squares, widened
 from optreg.optimizer.state.dictionary import exported_state_dict
 from optreg.optimizer.state.paths import StateReport
+from optreg.optimizer.steps import Exclusion, GatheringAggregator, GradientAggregator, GradientTransformer
 
-__all__ = ["ApplyState", "Optimizer", "StateReport", "arithmetic_dtype", "exported_state_dict", "is_compiled_by_xla"]
+__all__ = [
+    "ApplyState",
+    "Exclusion",
+    "GatheringAggregator",
+    "GradientAggregator",
+    "GradientTransformer",
+    "Optimizer",
+    "StateReport",
+    "arithmetic_dtype",
+    "clip",
+    "exported_state_dict",
+    "is_compiled_by_xla",
+    "map_values",
+    "of_whole_variables",
+    "scaled",
+    "sum_across_replicas",
+    "sum_of_squares",
+    "widened",
+]

@@ -35,6 +35,7 @@ class AuthorMethods:
     _create_hypers: Callable[[], None]
     _hyperparameters: HyperparameterTable
     _initial_decay: float
+    iterations: Any
     _name: str
     _known_variables: set[str]
     _renamed: Mapping[str, Any] = {}
@@ -101,14 +102,14 @@ class AuthorMethods:
         dtype = arithmetic_dtype(var_dtype)
         rate = self._get_hyper("learning_rate", dtype)
         if is_schedule(rate):
-            rate = tf.cast(rate(tf.cast(self.iterations, dtype)), dtype)  # type: ignore[attr-defined]
+            rate = tf.cast(rate(tf.cast(self.iterations, dtype)), dtype)
         if "decay" in self._hyperparameters.values:
             decay = self._get_hyper("decay", dtype)
         elif self._initial_decay > 0.0:
             decay = tf.constant(self._initial_decay, dtype)
         else:
             return tf.cast(rate, var_dtype)
-        steps = tf.cast(self.iterations, dtype)  # type: ignore[attr-defined]
+        steps = tf.cast(self.iterations, dtype)
         return tf.cast(rate / (1.0 + decay * steps), var_dtype)
 
     def _prepare(self, var_list: Sequence[Any]) -> ApplyState:
@@ -184,7 +185,9 @@ class AuthorMethods:
     def _aggregate_gradients(self, grads_and_vars: Sequence[Pair]) -> Sequence[Pair]:
         """Override to combine gradients across replicas yourself; by default the user's aggregator, else the sum."""
         aggregator = self._aggregator_step
-        return aggregator(grads_and_vars) if aggregator is not None else sum_across_replicas(grads_and_vars)
+        if aggregator is None:
+            return sum_across_replicas(grads_and_vars)
+        return aggregator(grads_and_vars, self.iterations)
 
     def _add_rows(self, var: Any, indices: Any, rows: Any) -> Any:
         """Add rows to a variable and return the operation.

@@ -14,6 +14,7 @@ import tensorflow as tf
 from optreg.errors import HyperparameterTypeError, InvalidHyperparameter
 from optreg.optimizer.distribution import Pair, describe_value
 from optreg.optimizer.gradients import map_values, unique_slices
+from optreg.optimizer.measures import of_whole_variables, scaled, sum_of_squares, values_of, widened
 
 CLIP_NAMES = ("clipvalue", "clipnorm", "global_clipnorm")
 
@@ -72,10 +73,21 @@ def clip(
     if clipvalue is not None:
         pairs = [(map_values(lambda g: tf.clip_by_value(g, -clipvalue, clipvalue), g), v) for g, v in pairs]
     if clipnorm is not None:
-        pairs = [(map_values(lambda g: _scaled_to_norm(g, clipnorm), g), v) for g, v in pairs]
+        pairs = of_whole_variables(pairs, lambda parts: _clip_by_norm(parts, clipnorm))
     if global_clipnorm is not None:
         pairs = _clip_by_global_norm(pairs, global_clipnorm)
     return pairs
+
+
+def _clip_by_norm(parts: Sequence[Pair], limit: float) -> list[Any]:
+    """Return the gradients of one variable, which may be partitioned, scaled down together."""
+    gradients = [gradient for gradient, _ in parts]
+    if len(gradients) == 1:
+        return [map_values(lambda values: _scaled_to_norm(values, limit), gradients[0])]
+    norm = tf.sqrt(sum_of_squares(gradients))
+    # With a limit of 0 the quotient is 0, also for a zero gradient.
+    factor = limit / tf.maximum(norm, limit) if limit else tf.zeros_like(norm)
+    return [scaled(gradient, factor) for gradient in gradients]
 
 
 def _scaled_to_norm(values: Any, limit: float) -> Any:
@@ -85,26 +97,20 @@ def _scaled_to_norm(values: Any, limit: float) -> Any:
     if values.dtype.is_complex:
         scale = limit / tf.maximum(tf.norm(tf.abs(values)), limit)
         return values * tf.cast(scale, values.dtype)
-    return tf.cast(tf.clip_by_norm(_widened(values), limit), values.dtype)
+    return tf.cast(tf.clip_by_norm(widened(values), limit), values.dtype)
 
 
 def _clip_by_global_norm(pairs: Sequence[Pair], limit: float) -> list[Pair]:
     gradients = [gradient for gradient, _ in pairs]
     if limit == 0.0:
         return [(map_values(tf.zeros_like, gradient), variable) for gradient, variable in pairs]
-    norm = _norm_over_all(
-        [gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in gradients]
-    )
+    norm = _norm_over_all([values_of(gradient) for gradient in gradients])
     clipped, _ = tf.clip_by_global_norm(gradients, limit, use_norm=norm)
     return [(gradient, variable) for gradient, (_, variable) in zip(clipped, pairs, strict=True)]
 
 
 def _norm_over_all(tensors: Sequence[Any]) -> Any:
     """Return the 2-norm over tensors of any mix of dtypes, in the widest real precision among them."""
-    magnitudes = [tf.abs(values) if values.dtype.is_complex else _widened(values) for values in tensors]
+    magnitudes = [tf.abs(values) if values.dtype.is_complex else widened(values) for values in tensors]
     widest = tf.float64 if any(values.dtype == tf.float64 for values in magnitudes) else tf.float32
     return tf.linalg.global_norm([tf.cast(values, widest) for values in magnitudes])
-
-
-def _widened(values: Any) -> Any:
-    return tf.cast(values, tf.float32) if values.dtype in {tf.float16, tf.bfloat16} else values

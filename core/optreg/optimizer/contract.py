@@ -212,7 +212,7 @@ class Optimizer(
         """Clip, then run the transformers in order."""
         pairs = clip(grads_and_vars, **self._clip)
         for transformer in self._transformers:
-            pairs = transformer(pairs)
+            pairs = transformer(pairs, self.iterations)
         return pairs
 
     def _apply_to_every_copy(self, pairs: Sequence[Pair], apply_state: ApplyState) -> Any:

@@ -168,6 +168,16 @@ def sum_across_replicas(grads_and_vars: Sequence[Pair]) -> list[Pair]:
     return [(gradient, variable) for gradient, (_, variable) in zip(reduced, grads_and_vars, strict=True)]
 
 
+def gathered_from_replicas(gradients: Sequence[Any]) -> list[Any]:
+    """Return the gradients of all replicas, each dense one as ``[replicas, *shape]``, the same in every replica.
+
+    Raises:
+        NotImplementedError: The strategy does not hand them out.
+    """
+    replica = tf.distribute.get_replica_context()
+    return [replica.all_gather(tf.identity(gradient)[tf.newaxis], axis=0) for gradient in gradients]
+
+
 def _of_this_replica(gradient: Any, variable: Any) -> Any:
     """Return the gradient as reductions need it: an object of this replica's own, a sparse one all of tensors.
 

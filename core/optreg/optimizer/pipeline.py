@@ -15,6 +15,7 @@ from optreg.errors import InvalidConfig, InvalidHook, listing
 from optreg.hookspecs import PROJECT, StepHooks, hookimpl
 from optreg.optimizer.distribution import Pair, describe_value
 from optreg.optimizer.gradients import checked_pairs
+from optreg.optimizer.steps import GradientStep
 from optreg.registry import default_registry
 
 Step = Callable[[Sequence[Pair]], Sequence[Pair]]
@@ -50,9 +51,20 @@ class AttachedStep:
                 f"arguments); received {describe_value(given)}"
             )
 
-    def __call__(self, pairs: Sequence[Pair]) -> Sequence[Pair]:
-        """Call the function and check that it returned pairs over the same variables."""
-        return checked_pairs(self.function(pairs), pairs, source=f"gradient {self.kind} {self.label!r}")
+    @property
+    def _takes_step(self) -> bool:
+        return isinstance(self.function, GradientStep)
+
+    def __call__(self, pairs: Sequence[Pair], step: Any) -> Sequence[Pair]:
+        """Call the function and check that it returned pairs over the same variables.
+
+        Args:
+            pairs: What it is given.
+            step: Number of steps made so far, for a ``GradientStep``.
+        """
+        function: Callable[..., Any] = self.function
+        result = function(pairs, step) if self._takes_step else function(pairs)
+        return checked_pairs(result, pairs, source=f"gradient {self.kind} {self.label!r}")
 
     @property
     def label(self) -> str:

@@ -1,0 +1,1 @@
+"""Gradient aggregators, each registered under its own name."""

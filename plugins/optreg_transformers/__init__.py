@@ -1,0 +1,1 @@
+"""Gradient transformers, each registered under its own name."""

@@ -1,0 +1,53 @@
+"""Clipping by the norm over all gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from optreg import Card
+from optreg.optimizer import GradientTransformer, clip
+
+
+class ClipByGlobalNorm(GradientTransformer):
+    """Scales all gradients down together, to a largest 2-norm over all of them.
+
+    Rule:
+        g ← g min(1, limit / √(Σ ‖gᵢ‖²))
+
+    Differences:
+        The option ``global_clipnorm`` of every optimizer as a step that can stand anywhere in the order.
+
+    Arguments:
+        limit: Largest 2-norm over the gradients of all variables of a step; 0 makes every gradient zero.
+
+    Sparse gradients: repeated rows are summed, then measured with the rest.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> import optreg
+        >>> step = ("clip_by_global_norm", {"limit": 1.0})
+        >>> opt = optreg.get_optimizer("sgd", learning_rate=1.0, gradient_transformers=[step])
+        >>> a, b = tf.Variable(0.0), tf.Variable(0.0)
+        >>> _ = opt.apply_gradients([(tf.constant(3.0), a), (tf.constant(4.0), b)])
+        >>> print(f"{a.numpy():.1f} {b.numpy():.1f}")
+        -0.6 -0.8
+
+    Reference:
+        R. Pascanu et al.: On the difficulty of training recurrent neural networks, 2013. https://arxiv.org/abs/1211.5063
+    """
+
+    card = Card(
+        ranges={"limit": "[0, inf)"},
+        sparse="exact",
+        dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
+        xla=True,
+    )
+
+    limit: float
+
+    def __init__(self, limit: float) -> None:
+        super().__init__(limit=limit)
+
+    def transform(self, pairs: Any, step: Any) -> Any:  # noqa: ARG002 - the signature of the contract
+        """Return the pairs clipped."""
+        return clip(pairs, clipvalue=None, clipnorm=None, global_clipnorm=self.limit)
