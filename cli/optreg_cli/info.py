@@ -1,4 +1,4 @@
-"""``optreg info``: everything known of one optimizer."""
+"""``optreg info``: everything known of one optimizer, transformer, aggregator or plugin."""
 
 from __future__ import annotations
 
@@ -15,24 +15,43 @@ if TYPE_CHECKING:
     from optreg.discovery.entries import Entry
 
 Name = Annotated[str, typer.Argument(help="Name, qualified name or alias.", autocompletion=complete_name)]
+Kind = Annotated[
+    str | None,
+    typer.Option(help="optimizer, transformer, aggregator or plugin; by default the first of these that has the name."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON (schema optreg.info/1) instead of text.")]
 
 
-def info(name: Name, *, json: Json = False) -> None:
+def info(name: Name, *, kind: Kind = None, json: Json = False) -> None:
     """Show what an optimizer does, its hyperparameters, state, sparse behaviour, paper and origin.
 
     All of it is read from the plugin's source text; nothing of it is imported.
     """
-    from optreg import optimizer_info
-
-    entry = optimizer_info(name)
+    entry = _found(name, kind)
     if json:
         rendering.write_json("optreg.info/1", _record(entry))
     else:
         _show(entry)
 
 
+def _found(name: str, kind: str | None) -> Entry:
+    """Return the entry of that name and kind; without a kind, an optimizer before anything else.
+
+    Raises:
+        UnknownOptimizer: Nothing answers to the name; told as of an optimizer where no kind was asked for.
+    """
+    from optreg.discovery.entries import KINDS, OPTIMIZER, fold
+    from optreg.registry import default_registry
+
+    registry = default_registry()
+    short = fold(name.rpartition("/")[2])
+    having = [one for one in KINDS if registry.index.named(one, short) or registry.index.aliased(one, short)]
+    return registry.optimizer_info(name, kind=kind or next(iter(having), OPTIMIZER))
+
+
 def _show(entry: Entry) -> None:
+    from optreg.discovery.entries import OPTIMIZER
+
     card = entry.card
     typer.secho(rendering.one_line(f"{entry.name}  ({entry.origin})"), bold=True)
     if entry.reason:
@@ -45,14 +64,15 @@ def _show(entry: Entry) -> None:
     if card.rule:
         rendering.heading("Rule")
         rendering.lines(card.rule)
-    _show_hyperparameters(card)
-    _show_state(card)
+    _show_hyperparameters(card, "Hyperparameters" if entry.kind == OPTIMIZER else "Arguments")
+    if entry.kind == OPTIMIZER:
+        _show_state(card)
     _show_facts(entry)
 
 
-def _show_hyperparameters(card: OptimizerCard) -> None:
+def _show_hyperparameters(card: OptimizerCard, heading: str) -> None:
     if card.hyperparameters:
-        rendering.heading("Hyperparameters")
+        rendering.heading(heading)
         rows = [(item.name, _default(item), item.range or "-", item.meaning) for item in card.hyperparameters]
         rendering.table(("name", "default", "range", "meaning"), rows)
 
@@ -72,19 +92,17 @@ def _show_state(card: OptimizerCard) -> None:
 
 
 def _show_facts(entry: Entry) -> None:
-    from optreg.cards import SPARSE_MEANING
+    from optreg.cards import sparse_meanings
 
+    meaning = sparse_meanings(entry.kind)
     declared = entry.card.declared
     rendering.heading("Facts")
     facts: list[tuple[str, str]] = []
     if declared:
         paper = declared.paper
         facts += [
-            ("sparse gradients", f"{declared.sparse}: {SPARSE_MEANING[declared.sparse]}"),
-            *(
-                (f"sparse with {name}", f"{mode}: {SPARSE_MEANING[mode]}")
-                for name, mode in declared.sparse_with.items()
-            ),
+            ("sparse gradients", f"{declared.sparse}: {meaning[declared.sparse]}"),
+            *((f"sparse with {name}", f"{mode}: {meaning[mode]}") for name, mode in declared.sparse_with.items()),
             ("dtypes", ", ".join(declared.dtypes) or "not declared"),
             ("compiles with XLA", "yes" if declared.xla else "no"),
             *((f"with {flag}", f"not {', '.join(lost)}") for flag, lost in declared.without.items()),
@@ -105,7 +123,7 @@ def _show_facts(entry: Entry) -> None:
 
 
 def _record(entry: Entry) -> dict[str, Any]:
-    from optreg.cards import SPARSE_MEANING
+    from optreg.cards import sparse_meanings
     from optreg.cards.state_size import bytes_per_parameter, variants
 
     card = entry.card
@@ -123,7 +141,7 @@ def _record(entry: Entry) -> dict[str, Any]:
         "rule": card.rule,
         "hyperparameters": [asdict(item) for item in card.hyperparameters],
         "declared": declared,
-        "sparse_meaning": SPARSE_MEANING[card.declared.sparse] if card.declared else None,
+        "sparse_meaning": sparse_meanings(entry.kind)[card.declared.sparse] if card.declared else None,
         "bytes_per_float32_parameter": bytes_per_parameter(card),
         "bytes_per_float32_parameter_with": variants(card),
         "distribution": entry.distribution,

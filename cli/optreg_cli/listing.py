@@ -39,7 +39,7 @@ def list_entries(  # noqa: PLR0913 - one argument for each option of the command
     kind: Kind = "optimizer",
     json: Json = False,
 ) -> None:
-    """List the installed optimizers, with what each one does.
+    """List the installed optimizers, with what each one does; transformers and other kinds with --kind.
 
     Broken, disabled and clashing ones are listed too, with the reason and the next step. Nothing of them is imported.
     """
@@ -53,7 +53,10 @@ def list_entries(  # noqa: PLR0913 - one argument for each option of the command
         if json:
             rendering.write_json_records("optreg.list/1", "entries", (_record(registry, entry) for entry in entries))
         elif entries:
-            rendering.table(("name", "state", "from", "about"), [_row(registry, entry) for entry in entries])
+            columns = (
+                ("name", "kind", "state", "from", "about") if kind == "all" else ("name", "state", "from", "about")
+            )
+            rendering.table(columns, [_row(registry, entry, with_kind=kind == "all") for entry in entries])
     registry.enforce()
     if not entries:
         what = f" fits {', '.join(patterns)}" if patterns else " fits"
@@ -74,11 +77,12 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _row(registry: Registry, entry: Entry) -> tuple[str, ...]:
+def _row(registry: Registry, entry: Entry, *, with_kind: bool) -> tuple[str, ...]:
     about = entry.digest.summary
     if entry.reason:
         about = f"{entry.reason}. Next: {entry.next_step}" if entry.next_step else entry.reason
-    return registry.display_name(entry), entry.state.value, entry.origin, about
+    kind = (entry.kind,) if with_kind else ()
+    return registry.display_name(entry), *kind, entry.state.value, entry.origin, about
 
 
 def _record(registry: Registry, entry: Entry) -> dict[str, Any]:

@@ -88,7 +88,8 @@ def test_the_output_does_not_depend_on_the_order_of_installation(optreg, site):
 
 def test_other_kinds_are_listed_on_request(optreg, site):
     site.install("pack", {"t.py": "def centre(): ..."}, entry_points="[optreg.transformers]\ncentre = t:centre\n")
-    assert [line.split()[0] for line in optreg("list", "--kind", "transformer").stdout.splitlines()[1:]] == ["centre"]
+    listed = optreg("list", "--kind", "transformer", "--distribution", "pack").stdout
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == ["centre"]
     assert "centre" in optreg("list", "--kind", "all").stdout
 
 
@@ -347,3 +348,18 @@ def test_settings_that_cannot_be_read_end_with_the_code_of_wrong_usage(optreg, t
     assert done.stderr == f"optreg: {path}, line 2: 'adam' is not understood; expected key = value\n"
     assert optreg("--help").exit_code == 0
     monkeypatch.setenv("OPTREG_CONFIG", "")
+
+
+def test_other_kinds_are_listed_and_explained(optreg):
+    rows = [line.split() for line in optreg("list", "--kind", "all").stdout.splitlines()]
+    assert rows[0] == ["NAME", "KIND", "STATE", "FROM", "ABOUT"]
+    assert {("adam", "optimizer"), ("l2", "transformer"), ("adasum", "aggregator")} <= {tuple(row[:2]) for row in rows}
+    shown = optreg("info", "clip_by_norm").stdout
+    assert "Arguments\n" in shown
+    assert "exact: same result as the dense gradient, repeated rows summed" in shown
+    assert "State per variable" not in shown
+    assert json.loads(optreg("info", "median", "--json").stdout)["kind"] == "aggregator"
+    assert optreg("info", "median", "--kind", "transformer").exit_code == exit_codes.NOTHING_MATCHED
+    wrong = optreg("info", "no_such_thing")
+    assert wrong.exit_code == exit_codes.NOTHING_MATCHED
+    assert "There is no optimizer 'no_such_thing'" in wrong.stderr

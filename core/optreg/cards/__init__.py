@@ -13,6 +13,7 @@ from optreg.cards.card import (
     Paper,
     Slot,
     SparseMode,
+    sparse_meanings,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "Paper",
     "Slot",
     "SparseMode",
+    "sparse_meanings",
 ]

@@ -29,6 +29,18 @@ SPARSE_MEANING: Mapping[str, str] = {
     "none": "not supported; a sparse gradient is refused",
 }
 
+_STEP_SPARSE_MEANING: Mapping[str, str] = {
+    **SPARSE_MEANING,
+    "exact": "same result as the dense gradient, repeated rows summed",
+    "lazy": "only the rows present in the gradient change, or none",
+    "none": "refused where there are several replicas",
+}
+
+
+def sparse_meanings(kind: str) -> Mapping[str, str]:
+    """Return what the values of ``Card.sparse`` mean for an optimizer, or for a transformer or aggregator."""
+    return SPARSE_MEANING if kind == "optimizer" else _STEP_SPARSE_MEANING
+
 
 @dataclass(frozen=True)
 class Slot:

@@ -27,8 +27,11 @@ SESSION = "session"
 PLUGIN = "plugin"
 """The kind of hook objects; the others are made into something with arguments."""
 
+OPTIMIZER = "optimizer"
+"""The kind that is meant where none is named."""
+
 GROUPS = {
-    "optreg.optimizers": "optimizer",
+    "optreg.optimizers": OPTIMIZER,
     "optreg.transformers": "transformer",
     "optreg.aggregators": "aggregator",
     "optreg.plugins": PLUGIN,
