@@ -8,9 +8,11 @@ import typer
 from typer.core import TyperGroup
 
 from optreg_cli.bench import codes
+from optreg_cli.bench.calibrate import calibrate
 from optreg_cli.bench.comparing import compare
 from optreg_cli.bench.listing import list_choices
 from optreg_cli.bench.publishing import schema
+from optreg_cli.bench.report import report
 from optreg_cli.bench.running import run
 from optreg_cli.startup import TextCommand
 
@@ -48,4 +50,6 @@ app = typer.Typer(
 app.command("run", cls=TextCommand, epilog=codes.MEANINGS)(run)
 app.command("list", cls=TextCommand, epilog=codes.MEANINGS)(list_choices)
 app.command("compare", cls=TextCommand, epilog=codes.MEANINGS)(compare)
+app.command("report", epilog=codes.MEANINGS)(report)
+app.command("calibrate", epilog=codes.MEANINGS)(calibrate)
 app.command("schema", cls=TextCommand, epilog=codes.MEANINGS)(schema)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -27,9 +28,9 @@ def progress() -> Iterator[Any]:
             total = progress.elapsed + progress.remaining
             bar.update(
                 task,
-                completed=progress.elapsed / total if total else 0.0,
+                completed=progress.elapsed / total if math.isfinite(total) and total else 0.0,
                 description=progress.doing,
-                left=f"{progress.remaining:.0f} s",
+                left=f"{progress.remaining:.0f} s" if math.isfinite(progress.remaining) else "some time",
             )
 
         yield observe
@@ -46,6 +47,7 @@ def line_for_each_stage() -> Any:
         stage = "training" if progress.doing.startswith("training ") else progress.doing
         if stage not in shown:
             shown.append(stage)
-            typer.echo(one_line(f"[{progress.elapsed:.0f} s, {progress.remaining:.0f} s left] {stage}"), err=True)
+            left = f", {progress.remaining:.0f} s left" if math.isfinite(progress.remaining) else ""
+            typer.echo(one_line(f"[{progress.elapsed:.0f} s{left}] {stage}"), err=True)
 
     return observe

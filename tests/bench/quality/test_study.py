@@ -51,7 +51,7 @@ def contributed(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def options(quick: Options) -> Options:
-    return replace(quick, modes=("training",), tasks=("bowl",), epochs=None, trials=5)
+    return replace(quick, modes=("training",), tasks=("bowl",), epochs=None, trials=5, budget=900)
 
 
 def test_defaults_search_and_tuned_runs_are_all_in_the_results(contributed: Any, options: Options) -> None:

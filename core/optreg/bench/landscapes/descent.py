@@ -117,7 +117,7 @@ def _run(optimizer: Any, begin: np.ndarray, landscape: Landscape, record: Descen
         _, values, points = tf.while_loop(lambda number, *_: number < steps, step, (0, values, points))
         return values.stack(), points.stack()
 
-    values, points = (array.numpy() for array in tf.function(walk, autograph=False)())
+    values, points = (array.numpy() for array in tf.function(walk, autograph=False).get_concrete_function()())
     end = np.stack([tf.cast(variable, tf.float64).numpy() for variable in variables])
     last = landscape.value(tf.constant(end)).numpy()
     return np.concatenate([values, last[None]]), np.concatenate([points, end[None]])

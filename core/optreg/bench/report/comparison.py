@@ -1,0 +1,86 @@
+"""Two results files side by side: which optimizer became faster or slower, and what is only noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from optreg.bench.report.canvas import FAINT, INK, colour, drawing
+from optreg.bench.report.figure import Exhibit, Table
+from optreg.bench.report.text import clean, command, interval, number, seconds, series_name, unique
+from optreg.bench.speed.ceiling import CEILING
+from optreg.bench.statistics.comparison import ALPHA, THRESHOLD, Change, Pair, compare_all
+
+Record = Mapping[str, Any]
+Key = tuple[str, str, str, str, str]
+
+_KEYS = ("optimizer", "implementation", "execution", "layout", "device")
+_CLEAR = ("slower", "faster")
+_WORDS = {"same": "no change", "unclear": "too noisy to tell"}
+
+
+def comparison(document: Record, baseline: Record, *, files: tuple[str, str]) -> Exhibit | None:
+    """Return the forest plot of all entries that both files measured, or None where there is none."""
+    old, new = _samples(baseline), _samples(document)
+    common = [key for key in new if key in old]
+    if not common:
+        return None
+    changes = compare_all([Pair([list(old[key])], [list(new[key])]) for key in common])
+    rows = sorted(zip(common, changes, strict=True), key=lambda row: row[1].ratio)
+    with drawing("comparison", height=0.9 + 0.27 * len(rows)) as it:
+        (axes,) = it.axes()
+        for place, (_, change) in enumerate(rows):
+            clear = change.direction in _CLEAR
+            shade = colour(int(change.direction == "slower")) if clear else FAINT
+            axes.plot([change.interval.low, change.interval.high], [place] * 2, color=shade, linewidth=2)
+            axes.plot([change.ratio], [place], "o" if clear else "s", color=shade, markersize=5)
+        axes.axvline(1, color=INK, linewidth=1, linestyle=(0, (1, 2)))
+        axes.set_yticks(range(len(rows)), [_label(key) for key, _ in rows], fontsize=9)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlabel("step time as a multiple of the baseline (left is better)")
+    directions = [change.direction for change in changes]
+    return Exhibit(
+        "comparison",
+        f"{clean(files[0])} against the baseline {clean(files[1])}",
+        f"Ratio of the medians with its 95 % bootstrap interval, sorted. Coloured: changed by more than "
+        f"{THRESHOLD:.0%}, with a "
+        f"chance below {ALPHA:g} by the test of Mann and Whitney, corrected over all entries (Holm). Grey: no "
+        f"change, or too "
+        "noisy to tell. Two files were not measured at the same time: a difference may be the machine's.",
+        Table(
+            ("entry", "baseline", "now", "ratio", "95 %", "chance", "verdict"),
+            [_cells(key, change, old[key], new[key]) for key, change in rows],
+        ),
+        command("bench", "report", files[0], "--baseline", files[1]),
+        it.svg,
+        ", ".join(f"{directions.count(word)} {_WORDS.get(word, word)}" for word in unique(directions)),
+    )
+
+
+def _cells(key: Key, change: Change, old: Sequence[float], new: Sequence[float]) -> tuple[str, ...]:
+    return (
+        _label(key),
+        seconds(float(np.median(old))),
+        seconds(float(np.median(new))),
+        number(change.ratio),
+        interval(change.interval.low, change.interval.high),
+        number(change.chance, 2),
+        _WORDS.get(change.direction, change.direction),
+    )
+
+
+def _samples(document: Record) -> dict[Key, list[float]]:
+    found = {}
+    for entry in document.get("speed", []):
+        taken = [float(sample["seconds"]) for sample in entry["samples"] if sample["seconds"] is not None]
+        if taken and entry["implementation"] not in ("harness", CEILING):
+            optimizer, implementation, execution, layout, device = (str(entry[key]) for key in _KEYS)
+            found[optimizer, implementation, execution, layout, device] = taken
+    return found
+
+
+def _label(key: Key) -> str:
+    optimizer, implementation, execution, layout, device = key
+    return f"{series_name(optimizer, implementation)}, {clean(execution)}, {clean(layout)}, {clean(device)}"

@@ -1,0 +1,322 @@
+"""Exhibits of training: curves, sensitivity to the learning rate, time to target, best of k."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from optreg.bench.report.canvas import FAINT, INK, colour, drawing, logarithmic, marker
+from optreg.bench.report.figure import Exhibit, Table
+from optreg.bench.report.palette import Palette
+from optreg.bench.report.ranking import ours_only
+from optreg.bench.report.text import clean, command, number, seconds, series_name, unique
+
+Record = Mapping[str, Any]
+_POINTS = 12  # of a curve's data table
+_WIDE = 6  # series beside which the legend finds room
+
+
+def training_exhibits(document: Record) -> Iterator[Exhibit]:
+    """Yield for each task that was run its curves, times to target and, where there was a search, its sensitivity."""
+    for place, task in enumerate(document.get("tasks", [])):
+        runs = ours_only([run for run in document["training"] if run["task"] == task["name"] and run["evaluations"]])
+        if runs:
+            yield _curves(document, task, runs, name=f"curves-{place}")
+            rows = ours_only([row for row in document["summary"]["training"] if row["task"] == task["name"]])
+            if task["target"] is not None and rows:
+                yield _times(document, task, rows, name=f"times-{place}")
+            searches = [it for it in document.get("searches", []) if it["task"] == task["name"] and it["attempts"]]
+            if searches:
+                yield _sensitivity(document, task, searches, name=f"rates-{place}")
+
+
+def agreement_exhibits(document: Record) -> Iterator[Exhibit]:
+    """Yield how far the losses of other libraries are from ours, where they were trained too."""
+    rows = [row for row in document["summary"].get("training", []) if row["difference"] is not None]
+    if not rows:
+        return
+    cells = [
+        (
+            series_name(row["optimizer"], row["implementation"]),
+            clean(row["task"]),
+            "identical" if row["difference"] == 0 else number(row["difference"]),
+            number(row["metric"]["median"], 4) if row["metric"] else "–",
+        )
+        for row in rows
+    ]
+    names = unique([row["optimizer"] for row in rows])
+    against = [word for name in unique([row["implementation"] for row in rows]) for word in ("--against", name)]
+    yield Exhibit(
+        "agreement",
+        "Do other libraries train alike?",
+        "Greatest difference between their loss and ours at any step of any seed, from the same start on the same "
+        "batches. "
+        "Differences of rounding grow with the steps; large ones are another rule or another default.",
+        Table(("peer", "task", "greatest difference", "their median metric"), cells),
+        command("bench", *names, "--mode", "training", *against),
+    )
+
+
+def _again(document: Record, task: Record, *more: str) -> str:
+    options = document["options"]
+    names = unique([run["optimizer"] for run in document["training"]])
+    seeds = ("--seeds", str(options.get("seeds", 5)))
+    return command("bench", *names, "--mode", "training", "--task", task["name"], *seeds, *more)
+
+
+def _search_words(document: Record) -> tuple[str, ...]:
+    options = document["options"]
+    if options.get("rates"):
+        return ("--lr-grid", ",".join(f"{rate:g}" for rate in options["rates"]))
+    return ("--trials", str(options["trials"])) if options.get("trials") else ()
+
+
+def _curves(document: Record, task: Record, runs: Sequence[Record], *, name: str) -> Exhibit:
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for run in runs:
+        groups.setdefault((run["optimizer"], run["implementation"], run["setting"]), []).append(run)
+    by_decades = task["metric"] == "gap"
+    with drawing(name, height=3.8) as it:
+        left, right = it.axes(1, 2, sharey=True)
+        palette = Palette(groups)
+        for key, of in groups.items():
+            _curve(left, of, palette, "step", label=series_name(*key))
+            _curve(right, of, palette, "seconds", label=None)
+        for axes, unit in ((left, "steps"), (right, "seconds of training")):
+            axes.set_xlabel(unit)
+            if by_decades:
+                logarithmic(axes.yaxis)
+            if task["target"] is not None:
+                axes.axhline(task["target"], color=INK, linewidth=1, linestyle=(0, (1, 2)))
+        left.set_ylabel(f"{clean(task['metric'])} ({'more' if task['higher_is_better'] else 'less'} is better)")
+        it.figure.legend(loc="outside lower center", ncols=3, fontsize=9)
+    warnings = _curve_warnings(task, runs)
+    best = "highest" if task["higher_is_better"] else "lowest"
+    alt = (
+        f"Curves of {clean(task['metric'])} on {clean(task['name'])} over steps and over seconds for "
+        f"{', '.join(series_name(*key) for key in groups)}. {_leader(groups, task, best)}"
+    )
+    return Exhibit(
+        name,
+        f"{clean(task['name'])}: {clean(task['summary'])}",
+        "Median over the seeds with the band between the quartiles; thin lines are single seeds, a cross is where a "
+        "run "
+        "broke off. The dotted line is the target. Time spent on looking at the metric is not counted.",
+        _curve_data(groups, task),
+        _again(document, task, *_search_words(document)),
+        it.svg,
+        alt,
+        warnings,
+    )
+
+
+def _curve_warnings(task: Record, runs: Sequence[Record]) -> list[str]:
+    warnings = []
+    unfinished = [run for run in runs if run["state"]["name"] != "finished"]
+    if unfinished:
+        warnings.append(
+            f"{len(unfinished)} of {len(runs)} runs did not get to the planned end: provisional, no verdict"
+        )
+    if task["shortened"]:
+        warnings.append("shorter than the task plans: the order at the planned end may be another")
+    return warnings
+
+
+def _leader(groups: Mapping[tuple[str, str, str], Sequence[Record]], task: Record, best: str) -> str:
+    ends = {
+        key: float(np.median([run["evaluations"][-1]["metric"] for run in of]))
+        for key, of in groups.items()
+        if all(run["state"]["name"] == "finished" for run in of)
+    }
+    if not ends:
+        return ""
+    key = (max if task["higher_is_better"] else min)(ends, key=lambda it: ends[it])
+    return f"At the end {series_name(*key)} is {best}, {number(ends[key])}."
+
+
+def _curve(axes: Any, runs: Sequence[Record], palette: Palette, unit: str, *, label: str | None) -> None:
+    key = (runs[0]["optimizer"], runs[0]["implementation"], runs[0]["setting"])
+    place = palette.place(key)
+    lines = [
+        [(look[unit], look["metric"]) for look in run["evaluations"] if look["metric"] is not None] for run in runs
+    ]
+    lines = [line for line in lines if line]
+    for run, line in zip(runs, lines, strict=False):
+        x, y = zip(*line, strict=True)
+        if len(lines) > 1:
+            axes.plot(x, y, color=colour(place), linewidth=0.5, alpha=0.35)
+        if run["state"]["name"] in ("diverged", "failed"):
+            axes.plot(x[-1:], y[-1:], "x", color=colour(place), markersize=8)
+    shortest = min((len(line) for line in lines), default=0)
+    if shortest:
+        x = np.median([[point[0] for point in line[:shortest]] for line in lines], axis=0)
+        values = np.array([[point[1] for point in line[:shortest]] for line in lines], float)
+        low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
+        axes.fill_between(x, low, high, color=colour(place), alpha=0.18, linewidth=0)
+        every = max(shortest // 6, 1)
+        style = {"marker": marker(place), "markevery": (place % every, every), "markersize": 4}
+        axes.plot(x, middle, palette.dash(key), color=colour(place), label=label, **style)
+
+
+def _curve_data(groups: Mapping[tuple[str, str, str], Sequence[Record]], task: Record) -> Table:
+    rows = []
+    for key, of in groups.items():
+        looks = of[0]["evaluations"]
+        for place in unique(list(np.linspace(0, len(looks) - 1, _POINTS).round().astype(int))):
+            values = [run["evaluations"][place]["metric"] for run in of if len(run["evaluations"]) > place]
+            known = [value for value in values if value is not None]
+            if known:
+                low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
+                cells = (number(middle, 4), number(low, 4), number(high, 4), str(len(known)))
+                rows.append((series_name(*key), str(looks[place]["step"]), *cells))
+    return Table(
+        ("optimizer", "step", f"median {clean(task['metric'])}", "lower quartile", "upper quartile", "n"), rows
+    )
+
+
+def _times(document: Record, task: Record, rows: Sequence[Record], *, name: str) -> Exhibit:
+    names = [series_name(row["optimizer"], row["implementation"], row["setting"]) for row in rows]
+    with drawing(name, height=0.9 + 0.34 * len(rows)) as it:
+        (axes,) = it.axes()
+        palette = Palette([(row["optimizer"], row["implementation"], row["setting"]) for row in rows])
+        for place, row in enumerate(rows):
+            shade = colour(palette.place((row["optimizer"], row["implementation"], row["setting"])))
+            _time_bar(axes, row["outcome"]["steps"] or {"times": [], "expected": None}, place, task=task, shade=shade)
+        axes.set_yticks(range(len(rows)), names)
+        axes.invert_yaxis()
+        axes.set_xlabel(f"steps until {clean(task['metric'])} is {number(task['target'])}")
+        axes.set_xlim(left=0, right=task["steps"] * 1.12)
+        axes.axvline(task["steps"], color=INK, linewidth=1, linestyle=(0, (1, 2)))
+    reached = [row["outcome"]["steps"] for row in rows]
+    alt = "; ".join(
+        f"{label}: {len([t for t in found['times'] if t is not None])} of {len(found['times'])} runs"
+        for label, found in zip(names, reached, strict=True)
+        if found
+    )
+    source = "calibrated" if task["target_from"] == "calibrated" else "declared with the task, not calibrated"
+    return Exhibit(
+        name,
+        f"{clean(task['name'])}: time to target",
+        "Bar: expected steps until a success when failed runs are repeated (ERT), cut off at the edge. Dots: single "
+        "runs; "
+        f"hollow ones missed the target by the planned end (dotted line) and are kept. The target is {source}.",
+        _time_data(rows, names),
+        _again(document, task, *_search_words(document)),
+        it.svg,
+        f"Runs that reached the target: {alt}.",
+    )
+
+
+def _time_bar(axes: Any, found: Record, place: int, *, task: Record, shade: str) -> None:
+    if found["expected"] is not None:
+        shown = min(found["expected"], task["steps"] * 1.12)
+        axes.barh(place, shown, height=0.6, color=shade, alpha=0.35, linewidth=0)
+    hits = [time for time in found["times"] if time is not None]
+    misses = len(found["times"]) - len(hits)
+    axes.plot(hits, [place] * len(hits), "o", color=shade, markersize=5)
+    # Misses one beside the other, so that they can be counted.
+    beyond = [task["steps"] * (1.02 + 0.02 * number_) for number_ in range(misses)]
+    axes.plot(beyond, [place] * misses, "o", markerfacecolor="none", markeredgecolor=shade, markersize=5)
+
+
+def _time_data(rows: Sequence[Record], names: Sequence[str]) -> Table:
+    columns = (
+        "optimizer",
+        "reached",
+        "median steps",
+        "expected steps",
+        "expected epochs",
+        "expected seconds",
+        "each run",
+    )
+    cells = []
+    for label, row in zip(names, rows, strict=True):
+        outcome = row["outcome"]
+        steps = outcome["steps"]
+        if steps:
+            each = ", ".join("missed" if time is None else number(time) for time in steps["times"])
+            hits = sum(time is not None for time in steps["times"])
+            epochs, spent = outcome["epochs"]["expected"], outcome["seconds"]["expected"]
+            numbers = (number(steps["median"]), number(steps["expected"]), number(epochs), seconds(spent))
+            cells.append((label, f"{hits} of {len(steps['times'])}", *numbers, each))
+    return Table(columns, cells)
+
+
+def _sensitivity(document: Record, task: Record, searches: Sequence[Record], *, name: str) -> Exhibit:
+    with drawing(name, height=3.6) as it:
+        left, right = it.axes(1, 2)
+        for place, search in enumerate(searches):
+            _rates(left, search, place)
+            label = clean(search["optimizer"])
+            curve = search["expected_best"]
+            style = {"color": colour(place), "marker": marker(place), "markersize": 4}
+            right.plot(range(1, len(curve) + 1), curve, label=label, **style)
+        logarithmic(left.xaxis)
+        left.set_xlabel("learning rate")
+        left.set_ylabel(f"{clean(task['metric'])} at the end")
+        right.set_xlabel("learning rates tried")
+        right.set_ylabel("expected best")
+        if task["metric"] == "gap":
+            logarithmic(left.yaxis)
+            logarithmic(right.yaxis)
+        right.xaxis.get_major_locator().set_params(integer=True)
+        it.figure.legend(loc="outside lower center", ncols=4, fontsize=9)
+    edges = [
+        f"{clean(search['optimizer'])}: the best learning rate is the {search['edge']} tried; it may lie beyond"
+        for search in searches
+        if search["edge"]
+    ]
+    chosen = ", ".join(
+        f"{clean(it['optimizer'])} {number(it['chosen'])}" for it in searches if it["chosen"] is not None
+    )
+    spent = sum(attempt["steps"] for search in searches for attempt in search["attempts"])
+    return Exhibit(
+        name,
+        f"{clean(task['name'])}: sensitivity to the learning rate",
+        "Left: where training ends at each learning rate tried, on a seed that no measured run has; a cross at the "
+        "edge is "
+        f"a run that broke. Right: what a search with fewer trials would find. These searches took {spent:,} steps.",
+        _search_data(searches, task),
+        _again(document, task, *_search_words(document)),
+        it.svg,
+        f"Best learning rates found: {chosen or 'none'}.",
+        edges,
+    )
+
+
+def _rates(axes: Any, search: Record, place: int) -> None:
+    points = sorted((it["learning_rate"], it["metric"]) for it in search["attempts"] if it["metric"] is not None)
+    if points:
+        x, y = zip(*points, strict=True)
+        axes.plot(x, y, marker=marker(place), markersize=4, color=colour(place))
+    broken = [it["learning_rate"] for it in search["attempts"] if it["metric"] is None]
+    axes.plot(broken, [0.02 + 0.03 * (place % _WIDE)] * len(broken), "x", color=colour(place), transform=_edge(axes))
+    best = next((it for it in search["attempts"] if it["learning_rate"] == search["chosen"]), None)
+    if best and best["metric"] is not None:
+        ring = {"markerfacecolor": "none", "markeredgecolor": FAINT, "markersize": 11}
+        axes.plot([best["learning_rate"]], [best["metric"]], "o", **ring)
+
+
+def _edge(axes: Any) -> Any:
+    """Return coordinates of data along the axis and of the frame across it."""
+    return axes.get_xaxis_transform()
+
+
+def _search_data(searches: Sequence[Record], task: Record) -> Table:
+    columns = ("optimizer", "learning rate", clean(task["metric"]), "loss", "state", "steps", "time")
+    rows = [
+        (
+            clean(search["optimizer"]) + (" (chosen)" if it["learning_rate"] == search["chosen"] else ""),
+            number(it["learning_rate"]),
+            number(it["metric"], 4),
+            number(it["loss"], 4),
+            clean(it["state"]),
+            str(it["steps"]),
+            seconds(it["seconds"]),
+        )
+        for search in searches
+        for it in sorted(search["attempts"], key=lambda attempt: attempt["learning_rate"])
+    ]
+    return Table(columns, rows)

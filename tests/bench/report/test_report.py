@@ -1,0 +1,242 @@
+"""The page: what must be on it, that nothing on it is trusted, and that it needs nothing but itself."""
+
+from __future__ import annotations
+
+import copy
+import html
+import json
+import re
+import sys
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from optreg.bench import Effort, Layout, Options, document, run
+from optreg.bench.probes.probe import Answer
+from optreg.bench.report import MOST_BYTES, render
+from optreg.bench.report.canvas import drawing
+from optreg.bench.report.page import UnreadableResults
+from optreg.bench.report.text import clean, command, number, seconds
+from optreg.errors import MissingExtra
+
+HOSTILE = "<script>alert('x')</script>[bold]\x1b[31m$x^2$&amp;\u202e\x00\"'"
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Any]:
+    """A run of everything, as short as it can be, with answers to two probes."""
+    options = Options(
+        layouts=[Layout("tiny", ((3, 4), (5,)), "two small tensors"), Layout("less", ((2, 2),), "one")],
+        modes=("speed", "training", "landscapes"),
+        against=("tf_keras",),
+        devices=("cpu:0",),
+        tasks=("cancer", "ridge"),
+        landscapes=("rosenbrock", "sphere"),
+        seeds=2,
+        epochs=1,
+        trials=3,
+        budget=900,
+        effort=Effort(sample_seconds=0.0005, warm_ups=1, fewest=6, most=6),
+    )
+    found = run(["sgd", "adam"], options, argv=["bench", "sgd", "adam"])
+    for name, answer in (("sgd", "yes"), ("adam", "no")):
+        found.properties.append(Answer(name, "rotation", "invariance", "Does it turn?", answer, f"It is {answer}."))
+        found.properties.append(Answer(name, "nan", "mishaps", "Is it lost?", "failed", "RuntimeError: gone"))
+    plain: dict[str, Any] = json.loads(json.dumps(document(found), allow_nan=False))
+    return plain
+
+
+@pytest.fixture(scope="module")
+def page(results: dict[str, Any]) -> str:
+    return render(results)
+
+
+class Outline(HTMLParser):
+    """Collects tags, identifiers and visible text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.identifiers: list[str] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.labels: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        given = dict(attrs)
+        self.identifiers += [str(given["id"])] if "id" in given else []
+        self.links += [str(given[key]) for key in ("href", "src", "xlink:href") if key in given]
+        self.labels += [str(given["aria-label"])] if given.get("role") == "img" else []
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_all_exhibits_are_there_each_with_data_command_and_description(page: str) -> None:
+    outline = Outline(page)
+    expected = {"standings", "profiles", "pareto", "curves-0", "times-0", "rates-0", "ladder", "ways-0", "matrix"}
+    expected |= {"agreement", "steps-0", "steps-1", "roofline", "peers", "bytes", "settings"}
+    assert expected <= set(outline.identifiers)
+    figures = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
+    for figure in figures:
+        assert "<table" in figure
+        assert "Command that makes it again" in figure
+        assert re.search(r"<code>optreg bench .+</code>", figure)
+        if "<svg" in figure:
+            assert re.search(r'role="img" aria-label="[^"]{20,}', figure)
+
+
+def test_the_page_needs_no_address_no_script_and_less_than_two_megabytes(page: str) -> None:
+    outline = Outline(page)
+    assert not {"script", "link", "iframe", "img", "object", "base", "form"} & set(outline.tags)
+    assert "http" not in page.replace("http-equiv", "")
+    assert all(link.startswith("#") for link in outline.links)
+    assert "url(" not in page.replace("url(#", "")
+    assert "default-src 'none'" in page
+    assert len(page.encode()) < MOST_BYTES
+
+
+def test_links_inside_the_page_lead_somewhere_and_no_identifier_comes_twice(page: str) -> None:
+    outline = Outline(page)
+    assert len(outline.identifiers) == len(set(outline.identifiers))
+    assert {link[1:] for link in outline.links} <= set(outline.identifiers)
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(outline.identifiers)
+
+
+def test_every_drawing_is_well_formed_and_coloured_by_the_style_sheet(page: str) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(drawings) >= 12
+    for svg in drawings:
+        ET.fromstring(svg.replace("<svg", '<svg xmlns:xlink="x"', 1))
+        assert "#fe00" not in svg
+        assert "#fd00" not in svg
+    used = {name for svg in drawings for name in re.findall(r"var\((--[\w-]+)\)", svg)}
+    defined = set(re.findall(r"(--[\w-]+):", page))
+    assert used <= defined
+    dark = page[page.index("prefers-color-scheme: dark") :]
+    assert {name for name in used if f"{name}:" not in dark[:2500]} == set()
+
+
+def test_names_summaries_and_errors_of_plugins_are_text_and_nothing_else(results: dict[str, Any]) -> None:
+    hostile = json.loads(
+        json.dumps(results).replace('"adam"', json.dumps(HOSTILE)).replace('"cancer"', json.dumps(HOSTILE))
+    )
+    hostile["tasks"][0]["summary"] = hostile["tasks"][0]["metric"] = HOSTILE
+    hostile["properties"][0]["meaning"] = hostile["properties"][0]["question"] = HOSTILE
+    hostile["training"][0]["state"] = {"name": "failed", "reason": HOSTILE, "forecast": None}
+    hostile["notes"] = [HOSTILE]
+    hostile["argv"] = ["bench", HOSTILE]
+    hostile["machine"]["processor"] = HOSTILE
+    page = render(hostile, baseline=hostile, files=(HOSTILE, HOSTILE))
+    outline = Outline(page)
+    assert "script" not in outline.tags
+    assert "<script" not in page
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", page)
+    shown = clean(HOSTILE)
+    assert shown == "<script>alert('x')</script>[bold] [31m$x^2$&amp; \"'"
+    assert html.unescape(page).count(shown) > 20
+    for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        root = ET.fromstring(svg.replace("<svg", '<svg xmlns:xlink="x"', 1))
+        assert "script" not in {element.tag for element in root.iter()}
+    assert any("$x^2$" in "".join(Outline(svg).words) for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+
+
+def test_misses_provisional_runs_and_edges_are_said(results: dict[str, Any]) -> None:
+    changed = copy.deepcopy(results)
+    changed["training"][0]["state"] = {"name": "skipped", "reason": "out of time after 3 of 50 steps", "forecast": None}
+    changed["searches"][0]["edge"] = "highest"
+    text = html.unescape(render(changed))
+    assert "did not get to the planned end: provisional, no verdict" in text
+    assert "the best learning rate is the highest tried; it may lie beyond" in text
+    assert "shorter than the task plans: the order at the planned end may be another" in text
+    assert "out of time after 3 of 50 steps" in text
+    assert ", missed" in text or ">missed" in text
+
+
+def test_a_metric_that_cannot_be_true_and_a_task_that_failed_stand_at_the_top(results: dict[str, Any]) -> None:
+    changed = copy.deepcopy(results)
+    changed["summary"]["training"][0]["outcome"]["too_good"] = True
+    changed["tasks"].append(changed["tasks"][0] | {"name": "kiln", "state": {"name": "failed", "reason": "burst"}})
+    top = html.unescape(render(changed)).partition("<main>")[0]
+    assert "is better than can be true: look for leaked answers" in top
+    assert "Task kiln (optreg) was not run: burst." in top
+
+
+def test_two_files_are_compared_with_a_verdict_for_each_entry(results: dict[str, Any]) -> None:
+    slower = copy.deepcopy(results)
+    for entry in slower["speed"]:
+        if entry["optimizer"] == "sgd" and entry["implementation"] == "optreg":
+            entry["samples"] = [
+                {**sample, "seconds": 3e-4 + 1e-6 * place} for place, sample in enumerate(entry["samples"] * 4)
+            ]
+    baseline = copy.deepcopy(slower)
+    for entry in baseline["speed"]:
+        if entry["optimizer"] == "sgd" and entry["implementation"] == "optreg":
+            entry["samples"] = [{**sample, "seconds": sample["seconds"] / 2} for sample in entry["samples"]]
+    page = html.unescape(render(slower, baseline=baseline, files=("new.json", "old.json")))
+    figure = page[page.index('id="comparison"') :].partition("</figure>")[0]
+    assert "new.json against the baseline old.json" in figure
+    rows = re.findall(r"<tr><th[^>]*>(sgd, .*?)</tr>", figure)
+    assert len(rows) == 4
+    assert all("<td>2</td>" in row and "slower" in row for row in rows)
+    assert "optreg bench report new.json --baseline old.json" in figure
+
+
+def test_a_page_of_one_mode_has_only_its_sections(results: dict[str, Any]) -> None:
+    bare = results | {"training": [], "tasks": [], "searches": [], "descents": [], "properties": []}
+    bare = bare | {"summary": results["summary"] | {"training": [], "standings": []}}
+    outline = Outline(render(bare))
+    assert {"speed", "memory", "setup"} <= set(outline.identifiers)
+    assert not {"training", "functions", "properties", "quality"} & set(outline.identifiers)
+
+
+def test_paths_are_thinned_out_rather_than_the_page_too_large(
+    results: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = results | {"training": [], "tasks": [], "searches": [], "speed": []}
+    bare = bare | {"summary": {"training": [], "standings": [], "speed": []}}
+    whole = len(render(bare).encode())
+    monkeypatch.setattr("optreg.bench.report.page.MOST_BYTES", whole)
+    assert len(render(bare).encode()) < whole
+
+
+@pytest.mark.parametrize("content", [{}, {"schema": "other/1"}, {"schema": "optreg.bench/1", "speed": []}, []])
+def test_what_is_no_results_file_is_refused_with_what_it_lacks(content: Any) -> None:
+    with pytest.raises(UnreadableResults, match=r"^x\.json holds no results of optreg bench .*--json FILE$"):
+        render(content, files=("x.json", ""))
+
+
+@pytest.mark.parametrize("missing", ["jinja2", "matplotlib"])
+def test_a_missing_extra_is_named(results: dict[str, Any], monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(MissingExtra, match=rf"report needs {missing}: pip install 'optreg\[report\]'"):
+        render(results)
+
+
+def test_a_drawing_is_the_same_every_time_and_keeps_its_words() -> None:
+    def draw() -> str:
+        with drawing("x", width=3, height=2) as it:
+            (axes,) = it.axes()
+            axes.plot([0, 1], [0.123, 0.456])
+            axes.set_xlabel("steps until accuracy is 0.9375")
+        return it.svg
+
+    assert draw() == draw()
+    assert "0.9375" in draw()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (1, "1"), (0.01, "0.01"), (1234.5, "1234"), (0.00012, "1.20e-04"), (None, "–"), (float("nan"), "–")],
+)
+def test_numbers_read_well(value: Any, text: str) -> None:
+    assert number(value) == text
+
+
+def test_times_have_the_unit_that_suits_them_and_commands_can_be_pasted() -> None:
+    assert [seconds(value) for value in (2.5, 0.012, 3.4e-5, 5e-9)] == ["2.5 s", "12 ms", "34 µs", "5 ns"]
+    assert command("bench", "sgd[momentum=0.9]") == "optreg bench 'sgd[momentum=0.9]'"
