@@ -212,14 +212,14 @@ def test_extras_and_comments_in_entry_points_are_understood(site):
 
 
 def test_transformers_and_aggregators_are_found_the_same_way(site):
-    text = "[optreg.transformers]\ncentre = t:centre\n[optreg.aggregators]\nmean = t:mean\n"
-    site.install("pack", {"t.py": 'def centre(axis=0):\n    """Centres."""\n\ndef mean(): ...\n'}, entry_points=text)
+    text = "[optreg.transformers]\ncentre = t:centre\n[optreg.aggregators]\nmode = t:mode\n"
+    site.install("pack", {"t.py": 'def centre(axis=0):\n    """Centres."""\n\ndef mode(): ...\n'}, entry_points=text)
     registry = Registry()
-    assert [e.qualified_name for e in registry.entries(kind="transformer")] == ["pack/centre"]
+    assert "pack/centre" in [entry.qualified_name for entry in registry.entries(kind="transformer")]
     assert registry.optimizer_info("centre", kind="transformer").card.summary == "Centres."
-    assert registry.optimizer_info("mean", kind="aggregator").state is State.READY
-    with pytest.raises(optreg.UnknownOptimizer, match=r"There is no aggregator 'mena'. Did you mean 'mean'"):
-        registry.optimizer_info("mena", kind="aggregator")
+    assert registry.optimizer_info("mode", kind="aggregator").state is State.READY
+    with pytest.raises(optreg.UnknownOptimizer, match=r"There is no aggregator 'moed'. Did you mean 'mode'"):
+        registry.optimizer_info("moed", kind="aggregator")
 
 
 def test_nothing_depends_on_the_order_of_the_path(site, tmp_path):
