@@ -182,6 +182,47 @@ class Checks:
             np.testing.assert_array_equal(after[variable.name], before[variable.name])
         assert training.optimizer.iterations.numpy() == 4
 
+    def check_an_overflow_in_one_worker_leaves_the_step_out_in_both(self):
+        with self.strategy.scope():
+            variable = tf.Variable([1.0, 2.0], name="scaled")
+            optimizer = optreg.LossScaleOptimizer("adam", initial_scale=8.0, dynamic_growth_steps=2)
+            optimizer.learning_rate = 0.125
+
+        def replica(gradient):
+            [unscaled] = optimizer.get_unscaled_gradients([gradient])
+            optimizer.apply_gradients([(unscaled, variable)])
+
+        step = tf.function(lambda gradient: self.strategy.run(replica, args=(gradient,)))
+        # Worker 1 overflows in the second step only.
+        overflow = float("inf") if self.index == 1 else 1.0
+        scales = []
+        for value in (1.0, overflow, 1.0, 1.0):
+            step(tf.constant([8.0 * value, 16.0 * value]))
+            scales.append(float(optimizer.loss_scale.numpy()))
+        # Halved by the overflow, doubled after two finite steps in a row.
+        assert scales == [8.0, 4.0, 4.0, 8.0], scales
+        assert optimizer.iterations.numpy() == 3
+        alone, plain = optreg.get_optimizer("adam", learning_rate=0.125), tf.Variable([1.0, 2.0])
+        for scale in (8.0, 4.0, 4.0):
+            alone.apply_gradients([(tf.constant([2 * 8.0 / scale, 2 * 16.0 / scale]), plain)])
+        np.testing.assert_allclose(variable.numpy(), plain.numpy(), rtol=1e-6)
+
+    def check_registered_aggregators_see_the_gradients_of_both_workers(self):
+        gradients = np.array([[1.0, 2.0], [4.0, -3.0]], np.float32)
+        dot, squares = gradients[0] @ gradients[1], (gradients**2).sum(axis=1)
+        adasum = sum((1 - dot / (2 * square)) * gradient for square, gradient in zip(squares, gradients, strict=True))
+        for name, expected in (
+            ("mean", gradients.mean(axis=0)),
+            ("median", gradients.mean(axis=0)),
+            ("adasum", adasum),
+        ):
+            with self.strategy.scope():
+                variable = tf.Variable([0.0, 0.0])
+                optimizer = optreg.get_optimizer("sgd", learning_rate=1.0, gradient_aggregator=name)
+            pairs = [(tf.constant(gradients[self.index]), variable)]
+            self.strategy.run(lambda optimizer=optimizer, pairs=pairs: optimizer.apply_gradients(pairs))
+            np.testing.assert_allclose(variable.numpy(), -expected, rtol=1e-6, err_msg=name)
+
     def check_a_step_outside_run_is_refused(self):
         with self.strategy.scope():
             variable, optimizer = tf.Variable([0.0, 0.0], name="w"), optreg.get_optimizer("adam")

@@ -172,6 +172,32 @@ class Checks:
             self.coordinator.join()
             assert np.array_equal(model.vector.numpy(), before) == (rate == 0.0)
 
+    def check_a_loss_scale_skips_what_overflows_and_unscales_the_rest(self):
+        with self.strategy.scope():
+            table = tf.Variable(START, name="scaled")
+            optimizer = optreg.LossScaleOptimizer("sgd", initial_scale=4.0, dynamic_growth_steps=2)
+            optimizer.learning_rate = 1.0
+        scales = []
+        for value in (1.0, float("nan"), 1.0, 1.0):
+
+            def replica(value=value):
+                # A table in two parts, of which the first alone overflows.
+                gradient = tf.concat([tf.fill((1, 2), value), tf.ones((4, 2))], axis=0)
+                pairs = [(optimizer.get_scaled_loss(tf.constant(1.0)) * gradient, table)]
+                unscaled = optimizer.get_unscaled_gradients([pairs[0][0]])
+                optimizer.apply_gradients([(unscaled[0], table)])
+
+            self.on_a_worker(replica)
+            scales.append(float(optimizer.loss_scale.numpy()))
+        assert scales == [4.0, 2.0, 2.0, 4.0], scales
+        assert optimizer.iterations.numpy() == 3
+        np.testing.assert_array_equal(table.numpy(), START - 3.0)
+
+    def check_clipping_by_norm_sees_a_table_in_parts_as_one(self):
+        self.same_as_alone("sgd", clipnorm=0.25)
+        self.same_as_alone("sgd", gradient_transformers=["normalize", ("l2", {"strength": 0.5})])
+        self.same_as_alone("sgd", gradient_aggregator="median")
+
     def check_wrong_contexts_are_refused(self):
         model, outside = self.model("adam"), tf.Variable([1.0, 2.0], name="outside")
         with self.strategy.scope(), pytest.raises(optreg.WrongContext, match="cross-replica context"):

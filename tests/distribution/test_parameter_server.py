@@ -19,4 +19,4 @@ def test_partitioned_variables_asynchronous_steps_checkpoints_and_a_lost_worker(
         assert coordinator.wait(240) == 0, coordinator.output
         assert failures(tmp_path / "report.json", coordinator.output) == {}
         assert worker.wait(60) == -9, worker.output
-    assert len(json.loads((tmp_path / "report.json").read_text())) == 10
+    assert len(json.loads((tmp_path / "report.json").read_text())) == 12
