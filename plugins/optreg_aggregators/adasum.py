@@ -32,7 +32,6 @@ class Adasum(GatheringAggregator):
 
     card = Card(
         dtypes=("float16", "bfloat16", "float32", "float64"),
-        xla=True,
         paper=Paper(
             "Scaling distributed training with adaptive summation",
             "S. Maleki et al.",
@@ -51,10 +50,19 @@ class Adasum(GatheringAggregator):
 
 
 def _added(left: Any, right: Any) -> Any:
-    """Return left ⊕ right; a zero gradient adds nothing."""
-    dot = tf.reduce_sum(left * right)
-    return _share(dot, left) * left + _share(dot, right) * right
+    """Return left ⊕ right; a zero gradient adds nothing.
+
+    Each is measured in units of its largest element, for squares of float32 overflow at 1e19 and vanish at 1e-23.
+    """
+    (a, size_of_left), (b, size_of_right) = _in_own_units(left), _in_own_units(right)
+    dot = tf.reduce_sum(a * b)
+    return left - _half_projection(dot, a) * size_of_right + right - _half_projection(dot, b) * size_of_left
 
 
-def _share(dot: Any, gradient: Any) -> Any:
-    return 1.0 - tf.math.divide_no_nan(dot, 2.0 * tf.reduce_sum(tf.square(gradient)))
+def _in_own_units(gradient: Any) -> tuple[Any, Any]:
+    size = tf.reduce_max(tf.abs(gradient))
+    return tf.math.divide_no_nan(gradient, size), size
+
+
+def _half_projection(dot: Any, unit: Any) -> Any:
+    return tf.math.divide_no_nan(dot, 2.0 * tf.reduce_sum(tf.square(unit))) * unit

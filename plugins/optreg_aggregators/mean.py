@@ -23,9 +23,7 @@ class Mean(GradientAggregator):
     Sparse gradients: the rows of all replicas; repeated ones are summed, all are divided by R.
     """
 
-    card = Card(
-        sparse="exact", dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"), xla=True
-    )
+    card = Card(sparse="exact", dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"))
 
     def __call__(self, grads_and_vars: Sequence[Any], step: Any) -> Any:  # noqa: ARG002 - the signature of the contract
         """Return the pairs averaged over replicas."""

@@ -29,7 +29,6 @@ class Median(GatheringAggregator):
 
     card = Card(
         dtypes=("float16", "bfloat16", "float32", "float64"),
-        xla=True,
         paper=Paper("Byzantine-robust distributed learning", "D. Yin et al.", 2018, "https://arxiv.org/abs/1803.01498"),
     )
 

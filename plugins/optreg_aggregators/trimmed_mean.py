@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import tensorflow as tf
 
 from optreg import Card, Paper
 from optreg.optimizer import GatheringAggregator, widened
+
+_ROUNDING = 1e-9  # 0.29 of 100 replicas are 29, whatever 0.29 * 100 is in binary
 
 
 class TrimmedMean(GatheringAggregator):
@@ -33,7 +36,6 @@ class TrimmedMean(GatheringAggregator):
     card = Card(
         ranges={"trim": "[0, 0.5)"},
         dtypes=("float16", "bfloat16", "float32", "float64"),
-        xla=True,
         paper=Paper("Byzantine-robust distributed learning", "D. Yin et al.", 2018, "https://arxiv.org/abs/1803.01498"),
     )
 
@@ -45,6 +47,6 @@ class TrimmedMean(GatheringAggregator):
     def combine(self, gradients: Any) -> Any:
         """Return the trimmed mean of ``[replicas, *shape]``."""
         replicas = gradients.shape[0]
-        left_out = int(self.trim * replicas)
+        left_out = math.floor(self.trim * replicas + _ROUNDING)
         ordered = tf.sort(widened(gradients), axis=0)
         return tf.cast(tf.reduce_mean(ordered[left_out : replicas - left_out], axis=0), gradients.dtype)

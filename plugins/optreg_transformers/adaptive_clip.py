@@ -8,7 +8,14 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper
-from optreg.optimizer import Exclusion, GradientTransformer, of_whole_variables, scaled, sum_of_squares
+from optreg.optimizer import (
+    Exclusion,
+    GradientTransformer,
+    axes_of_units,
+    of_whole_variables,
+    scaled,
+    sum_of_squares,
+)
 
 _SMALLEST_NORM = 1e-6  # of a gradient, below which nothing is divided by it; as in the authors' code
 
@@ -78,8 +85,7 @@ class AdaptiveClip(GradientTransformer):
         gradients = [gradient for gradient, _ in parts]
         if parts[0][1] in self._excluded:
             return gradients
-        rank = parts[0][1].shape.rank
-        axes = list(range(rank - 1)) if rank > 1 else None
+        axes = axes_of_units(parts[0][1])
         weights = tf.sqrt(sum_of_squares([tf.convert_to_tensor(variable) for _, variable in parts], axes))
         norm = tf.sqrt(sum_of_squares(gradients, axes))
         largest = self.clipping * tf.maximum(weights, self.epsilon)

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper
-from optreg.optimizer import Exclusion, GradientTransformer, of_whole_variables, widened
+from optreg.optimizer import Exclusion, GradientTransformer, axes_of_units, of_whole_variables, widened
 
 
 class Centralize(GradientTransformer):
@@ -62,10 +62,9 @@ class Centralize(GradientTransformer):
     def _centralized(self, parts: Any) -> list[Any]:
         gradients = [gradient for gradient, _ in parts]
         variable = parts[0][1]
-        rank = variable.shape.rank
-        if rank < 2 or variable in self._excluded or isinstance(gradients[0], tf.IndexedSlices):  # noqa: PLR2004 - a kernel
+        axes = axes_of_units(variable)
+        if axes is None or variable in self._excluded or isinstance(gradients[0], tf.IndexedSlices):
             return gradients
-        axes = list(range(rank - 1))
         wide = [widened(gradient) for gradient in gradients]
         total = tf.add_n([tf.reduce_sum(gradient, axes, keepdims=True) for gradient in wide])
         count = sum(part.shape[:-1].num_elements() for _, part in parts)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import functools
+import numbers
 import zlib
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from optreg import Card, Paper
+from optreg import Card, HyperparameterTypeError, Paper
 from optreg.optimizer import GradientTransformer, map_values, widened
 
 
 class Noise(GradientTransformer):
     """Adds normal noise to every gradient, whose variance falls with the number of steps.
 
-    For deep networks that are hard to start. The noise follows from seed, step and variable alone, so it is the same in
-    every replica, in a graph and eagerly, and goes on where it was after a restart.
+    For deep networks that are hard to start. The noise follows from the seed, the step and the place of the variable in
+    the step, so it is the same in every replica, eagerly, in graphs and under XLA, and goes on where it was after a restart.
 
     Rule:
         g ← g + N(0, η / (1 + t)^γ)        t: steps made so far
@@ -64,7 +66,9 @@ class Noise(GradientTransformer):
     seed: int
 
     def __init__(self, eta: float = 0.3, gamma: float = 0.55, seed: int = 0) -> None:
-        super().__init__(eta=eta, gamma=gamma, seed=seed)
+        if not isinstance(seed, numbers.Integral):
+            raise HyperparameterTypeError(f"Noise: seed must be an integer, received {seed!r}")
+        super().__init__(eta=eta, gamma=gamma, seed=int(seed))
 
     def transform(self, pairs: Any, step: Any) -> Any:
         """Return the pairs with noise added."""
@@ -78,9 +82,9 @@ class Noise(GradientTransformer):
 
     def _noisy(self, values: Any, *, made: Any, number: int, deviation: Any) -> Any:
         # Two numbers of 64 bits are the key: which noise and which variable, and which step.
-        which = zlib.crc32(f"{int(self.seed)}/{number}".encode())
+        which = zlib.crc32(f"{self.seed}/{number}".encode())
         wide = widened(values)
-        drawn = tf.random.stateless_normal(
-            tf.shape(wide), seed=tf.stack([tf.constant(which, tf.int64), made]), dtype=wide.dtype
-        )
+        uniform = tf.random.stateless_uniform(tf.shape(wide), seed=key, dtype=wide.dtype, alg="philox")
+        # TensorFlow's own normal numbers are others under XLA. Half a step up, for 0 would become minus infinity.
+        drawn = tf.math.ndtri(uniform + 0.5 * np.finfo(wide.dtype.as_numpy_dtype).eps)
         return tf.cast(wide + tf.cast(deviation, wide.dtype) * drawn, values.dtype)

@@ -9,6 +9,8 @@ from tests.plugins import aggregated
 
 import optreg
 from optreg.isolation import run_isolated
+from optreg_aggregators.adasum import Adasum
+from optreg_aggregators.trimmed_mean import TrimmedMean
 
 AGGREGATORS = (
     ["sum"],
@@ -75,6 +77,17 @@ def test_every_copy_moves_by_what_numpy_makes_of_the_gradients(moves, aggregator
 def test_adasum_adds_orthogonal_gradients_and_averages_parallel_ones():
     np.testing.assert_allclose(adasum(np.array([[1.0, 0.0], [0.0, 3.0]])), [1.0, 3.0])
     np.testing.assert_allclose(adasum(np.array([[2.0, 0.0], [2.0, 0.0]])), [2.0, 0.0])
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e20])
+def test_adasum_averages_equal_gradients_of_any_size(size):
+    combined = Adasum().combine(tf.constant([[size, -size], [size, -size], [size, -size]]))
+    np.testing.assert_allclose(combined.numpy(), np.array([size, -size], np.float32), rtol=1e-5)
+
+
+def test_the_share_that_is_trimmed_is_rounded_as_on_paper():
+    stack = np.arange(100.0)[:, None] ** 3
+    np.testing.assert_allclose(TrimmedMean(0.29).combine(tf.constant(stack)).numpy(), stack[29:71].mean(axis=0))
 
 
 @pytest.fixture

@@ -202,6 +202,38 @@ def test_noise_depends_on_seed_and_step_alone_and_a_restart_goes_on():
     np.testing.assert_array_equal(noisy(steps=1, optimizer=restarted)[0], once[2])
 
 
+def test_noise_is_the_same_compiled_by_xla():
+    made = []
+    for jit in (False, True):
+        optimizer = optreg.get_optimizer("sgd", learning_rate=1.0, gradient_transformers=[("noise", {"seed": 7})])
+        variable = tf.Variable(tf.zeros((30, 3)))
+        optimizer.build([variable])
+
+        @tf.function(jit_compile=jit)
+        def step(optimizer=optimizer, variable=variable):
+            optimizer.apply_gradients([(tf.zeros_like(variable), variable)])
+
+        step()
+        made.append(variable.numpy())
+    np.testing.assert_allclose(made[1], made[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_variable_paired_twice_has_each_gradient_clipped_on_its_own():
+    for options in ({"clipnorm": 1.0}, {"gradient_transformers": [("clip_by_norm", {"limit": 1.0})]}):
+        variable = tf.Variable([0.0, 0.0])
+        pairs = [(tf.constant([3.0, 0.0]), variable), (tf.constant([0.0, 4.0]), variable)]
+        optreg.get_optimizer("sgd", learning_rate=1.0, **options).apply_gradients(pairs)
+        np.testing.assert_array_equal(variable.numpy(), [-1.0, -1.0])
+
+
+@pytest.mark.parametrize("name", ["adaptive_clip", "centralize"])
+def test_a_variable_whose_number_of_axes_is_unknown_is_refused_by_what_needs_it(name):
+    variable = tf.Variable(tf.ones((2, 2)), shape=tf.TensorShape(None), name="loose")
+    optimizer = optreg.get_optimizer("sgd", gradient_transformers=[name])
+    with pytest.raises(optreg.InvalidVariable, match="'loose' has an unknown number of axes"):
+        optimizer.apply_gradients([(tf.ones((2, 2)), variable)])
+
+
 def test_noise_is_the_same_in_every_replica():
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
     with strategy.scope():
@@ -281,6 +313,7 @@ def test_a_keras_model_is_saved_and_loaded_with_them(tmp_path):
         ),
         (("clip_by_norm", {"limit": "big"}), optreg.HyperparameterTypeError, "ClipByNorm: limit must be a number"),
         (("clip_by_norm", {"limt": 1.0}), optreg.UnknownHyperparameter, "Did you mean 'limit'"),
+        (("noise", {"seed": 1.5}), optreg.HyperparameterTypeError, "Noise: seed must be an integer, received 1.5"),
         (("noise", {"eta": lambda: 1.0}), optreg.HyperparameterTypeError, "Noise: eta must be a number"),
         (("l2", {"strength": 1.0, "exclude": [3]}), optreg.HyperparameterTypeError, "L2: exclude must be regular"),
         (("l2", {"strength": 1.0, "exclude": "("}), optreg.InvalidHyperparameter, "L2: exclude holds no regular"),

@@ -11,7 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from optreg.optimizer.distribution import Pair, variable_key, whole_of
+from optreg.errors import InvalidVariable
+from optreg.optimizer.distribution import Pair, shared_name, variable_key, whole_of
 
 _SHORT = (tf.float16, tf.bfloat16)
 
@@ -56,13 +57,29 @@ def of_whole_variables(pairs: Sequence[Pair], change: Callable[[Sequence[Pair]],
         pairs: Pairs in any order.
         change: From the pairs of one variable (several where it is partitioned) to their new gradients.
     """
-    groups: dict[str, list[int]] = {}
+    groups: dict[Any, list[int]] = {}
     for position, (_, variable) in enumerate(pairs):
         whole = whole_of(variable)
-        groups.setdefault(variable_key(variable if whole is None else whole), []).append(position)
+        # A variable that is paired twice gets two gradients, each measured on its own.
+        groups.setdefault(position if whole is None else variable_key(whole), []).append(position)
     changed = list(pairs)
     for positions in groups.values():
         gradients = change([pairs[position] for position in positions])
         for position, gradient in zip(positions, gradients, strict=True):
             changed[position] = (gradient, pairs[position][1])
     return changed
+
+
+def axes_of_units(variable: Any) -> list[int] | None:
+    """Return the axes that belong to one output unit of a kernel: all but the last; None for vectors and scalars.
+
+    Raises:
+        InvalidVariable: The number of axes is not known.
+    """
+    rank = variable.shape.rank
+    if rank is None:
+        raise InvalidVariable(
+            f"variable {shared_name(variable)!r} has an unknown number of axes, so its output units cannot be told; "
+            "give it a shape"
+        )
+    return list(range(rank - 1)) if rank > 1 else None
