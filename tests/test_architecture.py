@@ -37,7 +37,7 @@ KERASES = ("keras", "tf_keras")
 CORE_MAY = {"numpy", "packaging", "pluggy", "optreg"}  # packaging comes with TensorFlow
 CLI_MAY = {"optreg", "optreg_cli", "typer", "rich"}
 PLUGINS_MAY = {"optreg", "tensorflow", "numpy"}
-EXTRAS = {"conformance": {"pytest"}, "bench": {"sklearn", "scipy", "jinja2", "matplotlib"}}
+EXTRAS = {"conformance": {"pytest"}, "bench": {"sklearn", "scipy", "torch", "optax", "jax", "jinja2", "matplotlib"}}
 """Optional libraries that a part of core may import where a function needs them."""
 
 

@@ -47,7 +47,9 @@ def test_keras_on_another_backend_is_a_note(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_misspelt_library_gets_a_suggestion() -> None:
-    with pytest.raises(UnknownPeer, match=r"'tfkeras'; libraries: keras, tf_keras\. Did you mean 'tf_keras'\?"):
+    with pytest.raises(
+        UnknownPeer, match=r"'tfkeras'; libraries: keras, optax, tf_keras, torch\. Did you mean 'tf_keras'\?"
+    ):
         find_library("tfkeras")
 
 

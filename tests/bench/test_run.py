@@ -92,7 +92,7 @@ def test_the_document_survives_json_and_holds_every_raw_sample(results: Results)
 def test_the_document_says_where_when_and_what(results: Results) -> None:
     plain = document(results)
     expected = {"schema", "started", "finished", "argv", "options", "machine", "subjects", "training", "speed"}
-    quality = {"tasks", "searches", "descents", "properties"}
+    quality = {"tasks", "searches", "descents", "properties", "memory"}
     assert set(plain) == expected | quality | {"minor", "names", "resumed", "notes", "interrupted", "summary"}
     assert {"processor", "cores", "memory_bytes", "load", "python", "versions", "devices"} <= set(plain["machine"])
     assert {"optreg", "tensorflow", "keras", "tf_keras", "numpy"} <= set(plain["machine"]["versions"])

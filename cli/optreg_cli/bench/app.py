@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from optreg_cli.bench import codes
 from optreg_cli.bench.calibrate import calibrate
+from optreg_cli.bench.checking import probe, selfcheck
 from optreg_cli.bench.comparing import compare
 from optreg_cli.bench.listing import list_choices
 from optreg_cli.bench.publishing import schema
@@ -52,4 +53,6 @@ app.command("list", cls=TextCommand, epilog=codes.MEANINGS)(list_choices)
 app.command("compare", cls=TextCommand, epilog=codes.MEANINGS)(compare)
 app.command("report", epilog=codes.MEANINGS)(report)
 app.command("calibrate", epilog=codes.MEANINGS)(calibrate)
+app.command("probe", cls=TextCommand, epilog=codes.MEANINGS)(probe)
+app.command("selfcheck", cls=TextCommand, epilog=codes.MEANINGS)(selfcheck)
 app.command("schema", cls=TextCommand, epilog=codes.MEANINGS)(schema)

@@ -43,7 +43,7 @@ Layouts = Annotated[
 Modes = Annotated[
     list[str] | None,
     typer.Option(
-        "--mode", help="speed, training, landscapes (test functions) or properties; the first two by default."
+        "--mode", help="speed, training, memory, landscapes (test functions) or properties; the first two by default."
     ),
 ]
 Tasks = Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from optreg_cli import rendering
+from optreg_cli.bench.memory_tables import show_memory
 from optreg_cli.bench.quality_tables import show_descents, show_properties, show_standings, show_training
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def show(results: Results) -> None:
         _show_speed(place, [row for row in rows if (row.entry.layout, row.entry.device) == place])
     if any(row.spread for row in rows):
         _show_legend()
+    show_memory(results)
     _show_costs(results)
     _show_state(rows)
     _show_notes(results)

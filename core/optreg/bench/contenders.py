@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from optreg.bench.foreign.variants import FOREIGN, Foreign, is_installed
 from optreg.bench.peers import Library, PeerUnavailable, find_library, find_peer
 from optreg.bench.results import State
 from optreg.bench.results import Subject as Provenance
@@ -22,7 +24,8 @@ OURS = "optreg"
 class Contender:
     """One implementation of one chosen optimizer.
 
-    ``broken`` says why it cannot be made; ``make`` is then not to be called. ``speed_only`` ones are not trained.
+    ``broken`` says why it cannot be made; ``make`` is then not to be called. ``speed_only`` ones are not trained;
+    ``foreign`` ones make their steps in a process of their own.
     """
 
     optimizer: str
@@ -32,6 +35,7 @@ class Contender:
     card: OptimizerCard | None = None
     broken: State | None = None
     speed_only: bool = False
+    foreign: Foreign | None = None
 
 
 def contenders(choice: Choice, libraries: Sequence[Library]) -> tuple[list[Contender], list[str]]:
@@ -49,7 +53,14 @@ def contenders(choice: Choice, libraries: Sequence[Library]) -> tuple[list[Conte
         raise
     except Exception as error:  # a plugin's constructor may raise anything, and becomes a row
         return [_broken(choice, error)], []
-    peers = [_peer(choice, library, type(optimizer).__name__, config) for library in libraries]
+    name = type(optimizer).__name__
+    peers = [
+        peer
+        for library in libraries
+        for peer in (
+            [_peer(choice, library, name, config)] if library.subject else _foreigners(choice, library, name, config)
+        )
+    ]
     found = [peer for peer in peers if isinstance(peer, Contender)]
     return [_ours(choice, config), *found], [peer for peer in peers if isinstance(peer, str)]
 
@@ -80,6 +91,29 @@ def _peer(choice: Choice, library: Library, class_name: str, config: Mapping[str
         choice.label, library.name, library.distribution, peer.version, dict(peer.hyperparameters), peer.notes
     )
     return Contender(choice.label, library.name, peer.make, provenance)
+
+
+def _foreigners(choice: Choice, library: Library, class_name: str, config: Mapping[str, Any]) -> list[Contender | str]:
+    """Return one contender for each variant of the library, or the note that it is not installed."""
+    if not is_installed(library.name):
+        return [f"{library.name} is not installed; pip install {library.distribution}"]
+    plain = {key: value for key, value in _shown(config).items() if isinstance(value, (bool, int, float))}
+    version = importlib.metadata.version(library.distribution)
+    return [
+        Contender(
+            choice.label,
+            variant.implementation,
+            _elsewhere,
+            Provenance(choice.label, variant.implementation, library.distribution, version, plain),
+            speed_only=True,
+            foreign=Foreign(variant, class_name, plain),
+        )
+        for variant in FOREIGN[library.name]
+    ]
+
+
+def _elsewhere() -> Subject:
+    raise PeerUnavailable("it makes its steps in a process of its own")
 
 
 def _broken(choice: Choice, error: Exception) -> Contender:

@@ -28,12 +28,15 @@ class Library:
     name: str
     distribution: str
     module: str
-    subject: Callable[[Any], Subject]
+    subject: Callable[[Any], Subject] | None
 
 
 LIBRARIES: Mapping[str, Library] = {
     "tf_keras": Library("tf_keras", "tf_keras", "tf_keras.optimizers.legacy", LegacyContract),
     "keras": Library("keras", "keras", "keras.optimizers", Keras3),
+    # Without a subject: measured in a process of their own.
+    "torch": Library("torch", "torch", "torch.optim", None),
+    "optax": Library("optax", "optax", "optax", None),
 }
 
 
@@ -52,6 +55,8 @@ class Peer:
 
     def make(self) -> Subject:
         """Return a fresh subject."""
+        if self.library.subject is None:
+            raise PeerUnavailable(f"{self.library.name} is measured in a process of its own")
         return self.library.subject(self.optimizer_class(**self.hyperparameters))
 
 

@@ -13,6 +13,7 @@ from optreg.bench.machine import (
     select_devices,
     stolen_seconds,
 )
+from optreg.bench.memory.survey import Survey
 from optreg.bench.peers import Library
 from optreg.bench.progress import Clock, Observer
 from optreg.bench.quality.programme import Undertaking, programme, search_plan
@@ -26,7 +27,7 @@ from optreg.bench.speed.timing import Effort
 from optreg.bench.tasks.sources import require_bench_extra
 from optreg.errors import InvalidFilter, listing, suggestion
 
-MODES = ("speed", "training", "landscapes", "properties")
+MODES = ("speed", "memory", "training", "landscapes", "properties")
 DEFAULT_MODES = ("speed", "training")
 EXECUTIONS = ("eager", "graph", "xla")
 DEFAULT_EXECUTIONS = ("eager", "graph")
@@ -38,7 +39,7 @@ class Options:
 
     Args:
         layouts: Names of parameter layouts, or layouts of your own.
-        modes: Of ``speed``, ``training``, ``landscapes`` and ``properties``; the first two by default.
+        modes: Of ``speed``, ``training``, ``memory``, ``landscapes`` and ``properties``; the first two by default.
         executions: Of ``eager``, ``graph`` and ``xla``; the first two by default, because compiling takes long.
         against: Libraries whose optimizer of the same name is measured too: ``tf_keras``, ``keras``.
         devices: Such as ``cpu`` or ``gpu:0``; the first of each kind that TensorFlow sees by default.
@@ -108,6 +109,7 @@ def run(
     stolen = stolen_seconds()
     try:
         ready.quality.everything()
+        ready.survey.everything()
         ready.campaign.everything()
     except KeyboardInterrupt:
         results.interrupted = True
@@ -122,6 +124,7 @@ class Ready:
     results: Results
     quality: Undertaking
     campaign: Campaign
+    survey: Survey
 
 
 def prepare(names: Sequence[str], options: Options, clock: Clock, history: History) -> Ready:
@@ -148,9 +151,11 @@ def prepare(names: Sequence[str], options: Options, clock: Clock, history: Histo
     results.notes += [note for contender in field for note in contender.provenance.notes]
     quality = Undertaking(plan, field, results, clock, history=history)
     campaign = Campaign(field, clock, Extent(options.executions, options.effort, options.process), history)
-    clock.ahead = lambda: quality.seconds_ahead() + campaign.seconds_ahead()
+    survey = Survey(clock, history)
+    clock.ahead = lambda: quality.seconds_ahead() + survey.seconds_ahead() + campaign.seconds_ahead()
+    results.memory = survey.plan(field, layouts, devices) if "memory" in options.modes else []
     results.speed = campaign.plan(layouts, devices) if "speed" in options.modes else []
-    return Ready(results, quality, campaign)
+    return Ready(results, quality, campaign, survey)
 
 
 def _field(
@@ -179,6 +184,9 @@ def mark_unreached(results: Results, reason: str) -> None:
     for entry in results.speed:
         if entry.state.name == "finished" and not entry.samples:
             entry.state = State("skipped", reason)
+    for memory in results.memory:
+        if memory.state.name == "finished" and memory.allocated is None:
+            memory.state = State("skipped", reason)
     for run in results.training:
         if run.state.name == "finished" and len(run.losses) < run.planned:
             run.state = State("skipped", reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -34,7 +34,8 @@ Verdict = Literal["precise", "noisy", "few"]
 class SpeedRow:
     """One entry's median with what follows from it.
 
-    ``ratio`` is the median step time divided by ours under the same execution: above 1 is slower than ours.
+    ``ratio`` is the median step time divided by ours under the same execution, or by our fastest where ours was not
+    run that way: above 1 is slower than ours.
     ``bytes_per_second`` divides the traffic floor by the time; ``declared`` tells whether the measured state is what
     the card declares, None where there is no card. ``ceiling`` is the part of the machine's measured limit
     that the step uses. ``verdict`` says whether sampling ended because the median was
@@ -61,7 +62,7 @@ def speed_rows(results: Results) -> list[SpeedRow]:
     """Return one row for each entry that was planned."""
     ours = {_place(entry): entry for entry in results.speed if entry.implementation == OURS}
     limits = {_spot(it): it for it in results.speed if it.implementation == CEILING and it.samples}
-    rows = [_speed_row(entry, ours.get(_place(entry))) for entry in results.speed]
+    rows = [_speed_row(entry, ours.get(_place(entry)) or _fastest(entry, ours.values())) for entry in results.speed]
     return [replace(row, ceiling=_ceiling(row, limits.get(_spot(row.entry)))) for row in rows]
 
 
@@ -103,6 +104,14 @@ def _ceiling(row: SpeedRow, limit: SpeedEntry | None) -> float | None:
     if limit is None or row.bytes_per_second is None or row.entry is limit:
         return None
     return row.bytes_per_second * spread(limit.seconds).median / limit.traffic
+
+
+def _fastest(entry: SpeedEntry, ours: Collection[SpeedEntry]) -> SpeedEntry | None:
+    """Return our fastest run in the same spot, to compare with what runs in a way that ours was not measured in."""
+    if entry.implementation in ("harness", CEILING):
+        return None
+    found = [it for it in ours if it.samples and _spot(it) == _spot(entry)]
+    return min(found, key=lambda it: spread(it.seconds).median, default=None)
 
 
 def _verdict(seconds: Sequence[float]) -> Verdict:

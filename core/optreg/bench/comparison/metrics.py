@@ -83,6 +83,16 @@ def _times(results: Results) -> Iterator[tuple[Identity, str, Samples]]:
     yield from _quality(lambda run, target: _time_to_target(directions, run, target))(results)
 
 
+def _allocated(results: Results) -> Iterator[tuple[Identity, str, Samples]]:
+    for entry in results.memory:
+        if entry.step_extra is not None:
+            yield (
+                identity_of(entry),
+                f"{entry.optimizer} on {entry.layout}, {entry.device}",
+                [[float(entry.step_extra)]],
+            )
+
+
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -91,6 +101,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("trace_time", "s", _speed(lambda entry: _steady(entry.trace))),
         Metric("compile_time", "s", _speed(lambda entry: _steady(entry.compile))),
         Metric("state_bytes", "B", _speed(_state_bytes), exact=True),
+        Metric("step_extra_bytes", "B", _allocated),
         Metric("traces", "", _speed(_traces), exact=True),
         Metric("loss", "", _quality(_final_loss)),
         Metric("time_to_target", "steps", _times),

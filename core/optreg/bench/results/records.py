@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # these records need ``State`` themselves
     from optreg.bench.landscapes.descent import Descent
+    from optreg.bench.memory.records import MemoryEntry
     from optreg.bench.probes.probe import Answer
     from optreg.bench.quality.records import Search, TaskRecord
 
@@ -181,6 +182,7 @@ class Results:
     searches: list[Search] = field(default_factory=list)
     descents: list[Descent] = field(default_factory=list)
     properties: list[Answer] = field(default_factory=list)
+    memory: list[MemoryEntry] = field(default_factory=list)
     speed: list[SpeedEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     finished: str = ""
@@ -200,7 +202,7 @@ class Results:
     @property
     def unusable(self) -> list[str]:
         """Labels of optimizers of this registry that raised instead of running."""
-        entries: list[TrainingRun | SpeedEntry] = [*self.training, *self.speed]
+        entries: list[TrainingRun | SpeedEntry | MemoryEntry] = [*self.training, *self.speed, *self.memory]
         broken = {it.optimizer for it in entries if it.implementation == "optreg" and it.state.name == "failed"}
         return sorted(broken)
 

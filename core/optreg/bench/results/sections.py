@@ -23,7 +23,13 @@ _IDENTITY = (
     "mix",
     "seed",
 )
-_FOUND = {"speed": "samples", "training": "losses", "searches": "attempts", "descents": "steps_to"}
+_FOUND = {
+    "speed": "samples",
+    "training": "losses",
+    "memory": "allocated",
+    "searches": "attempts",
+    "descents": "steps_to",
+}
 """What a record holds that was not only planned."""
 
 Identity = tuple[Any, ...]
@@ -33,6 +39,7 @@ Identity = tuple[Any, ...]
 def sections() -> Mapping[str, type[Any]]:
     """Return the record of each section; imported here, because those that come later build on these."""
     from optreg.bench.landscapes.descent import Descent  # noqa: PLC0415
+    from optreg.bench.memory.records import MemoryEntry  # noqa: PLC0415
     from optreg.bench.probes.probe import Answer  # noqa: PLC0415
     from optreg.bench.quality.records import Search, TaskRecord  # noqa: PLC0415
     from optreg.bench.results.records import SpeedEntry, Subject, TrainingRun  # noqa: PLC0415
@@ -44,6 +51,7 @@ def sections() -> Mapping[str, type[Any]]:
         "searches": Search,
         "descents": Descent,
         "properties": Answer,
+        "memory": MemoryEntry,
         "speed": SpeedEntry,
     }
 
@@ -63,4 +71,4 @@ def is_final(record: Any) -> bool:
     if not hasattr(record, "state"):
         return True
     found = getattr(record, _FOUND.get(section_of(record), ""), True)
-    return bool(found) if record.state.name == "finished" else record.state.name != "skipped"
+    return found not in (None, []) if record.state.name == "finished" else record.state.name != "skipped"

@@ -81,6 +81,12 @@ class Campaign:
                 _entry(contender, execution, layout, device)
                 for execution in self.extent.executions
                 for contender in everyone
+                if contender.foreign is None
+            ]
+            entries += [
+                _entry(contender, contender.foreign.variant.execution, layout, device)
+                for contender in everyone
+                if contender.foreign is not None
             ]
             if device.kind == "CPU" and not layout.gradient_rows:
                 entries.append(_entry(limit(label), PROBE, layout, device))

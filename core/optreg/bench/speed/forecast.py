@@ -30,6 +30,10 @@ _FIRST_GUESS: Mapping[Key, tuple[float, float]] = {
     ("tf_keras", "graph"): (0.005, 4e-5),
     ("keras", "eager"): (0.005, 3e-3),
     ("keras", "graph"): (0.022, 5e-5),
+    ("torch", "eager"): (0.003, 1e-4),
+    ("torch fused", "eager"): (0.003, 5e-5),
+    ("torch compiled", "xla"): (0.05, 5e-5),
+    ("optax", "xla"): (0.02, 1e-4),
     # With a trace of their own, for the case that the graph is not measured.
     ("harness", "xla"): (0.002, 3e-6),
     ("optreg", "xla"): (0.02, 4e-5),
@@ -38,6 +42,9 @@ _FIRST_GUESS: Mapping[Key, tuple[float, float]] = {
 }
 _UNKNOWN = (0.03, 3e-3)
 _SETUP_FLOOR = 0.3  # seconds
+_STARTING: Mapping[str, float] = {"torch": 8.0, "torch fused": 8.0, "torch compiled": 45.0, "optax": 8.0}
+"""Seconds until the process of a foreign library has loaded and compiled what it needs."""
+
 _FUSED_BYTES_PER_SECOND = 12e9
 _UNFUSED_BYTES_PER_SECOND = 1.5e9  # arithmetic that writes every intermediate result to memory
 _UNFUSED = "keras"
@@ -71,7 +78,12 @@ class Forecast:
         moved = 28 * entry.parameters if entry.implementation != "harness" else 0
         fused = entry.implementation != _UNFUSED or entry.execution == "xla"
         speed = _FUSED_BYTES_PER_SECOND if fused else _UNFUSED_BYTES_PER_SECOND
-        setup_seconds = _SETUP_FLOOR + setup * entry.tensors + moved / _CREATION_BYTES_PER_SECOND / 4
+        setup_seconds = (
+            _SETUP_FLOOR
+            + _STARTING.get(entry.implementation, 0.0)
+            + setup * entry.tensors
+            + moved / _CREATION_BYTES_PER_SECOND / 4
+        )
         step_seconds = max(step * entry.tensors + moved / speed, _SHORTEST_SAMPLE)
         return setup_seconds + step_seconds * (_SLOW_CALLS if step_seconds > _SLOW else _CALLS)
 

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from optreg.bench.contenders import OURS, Contender
+from optreg.bench.foreign.session import NotOffered, Session
 from optreg.bench.memory.declared import compare_state
-from optreg.bench.results import SpeedEntry, State
+from optreg.bench.results import SlotBytes, SpeedEntry, State
 from optreg.bench.speed.ceiling import CEILING, Ceiling, usable_threads
 from optreg.bench.speed.layouts import Layout
 from optreg.bench.speed.plan import is_compiled, is_peer
@@ -22,6 +23,7 @@ from optreg.bench.speed.traffic import dense_floor, sparse_floor
 from optreg.bench.subjects import Subject
 
 _FLOAT_BYTES = 4
+_FOREIGN_SECONDS = 10.0
 _DISTINCT = 3 / 4  # part of a sparse gradient's rows that are distinct; the rest repeats them
 
 
@@ -109,6 +111,7 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
         return
     with tf.device(stands[0][0].device):
         contestants = []
+        visitors = Visitors()
         probes = [entry for entry, _ in stands if entry.implementation == CEILING]
         stands = [(entry, stand) for entry, stand in stands if entry.implementation != CEILING]
         for entry, stand in sorted(stands, key=lambda it: _turn(it[0])):
@@ -116,7 +119,11 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
                 entry.state = State("skipped", "out of time: setting up the others took longer than forecast")
                 continue
             sampler.announce(entry.label, entry.optimizer, entry.implementation)
-            contestant = _set_up(entry, stand)
+            contestant = (
+                _set_up(entry, stand)
+                if stand.contender.foreign is None
+                else visitors.invite(entry, stand, until - sampler.clock())
+            )
             contestants += [contestant] if contestant else []
             sampler.observe()
         kernels = [_kernel_beside(entry, [it for it, _ in stands]) for entry in probes]
@@ -126,6 +133,7 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
             if kernel is not None
         ]
         sampler.run(contestants, until)
+        visitors.leave()
         for kernel in kernels:
             if kernel is not None:
                 kernel.close()
@@ -161,6 +169,55 @@ def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
         entry.state = State.failed(error)
         return None
     return Contestant(entry, step, _wait)
+
+
+@dataclass
+class Visitors:
+    """The processes of foreign libraries in one group."""
+
+    _sessions: list[Session] = field(default_factory=list)
+
+    def invite(self, entry: SpeedEntry, stand: Stand, seconds: float) -> Contestant | None:
+        """Start the process of an entry and take in what it says of itself; what goes wrong becomes its state.
+
+        It has as long as the group has time, and at least ten seconds.
+        """
+        if stand.layout.gradient_rows or not entry.device.startswith("cpu"):
+            entry.state = State("skipped", "measured with dense gradients on a CPU only")
+            return None
+        try:
+            session = Session(_order(stand), max(seconds, _FOREIGN_SECONDS))
+        except NotOffered as error:
+            entry.state = State("skipped", str(error))
+            return None
+        except Exception as error:  # a foreign library may fail in any way, and must not end the run
+            entry.state = State.failed(error)
+            return None
+        self._sessions.append(session)
+        about = session.about
+        entry.build, entry.compile, entry.first = about["build"], about["compile"], about["first"]
+        entry.slots = [SlotBytes(name, size) for name, size in about["slots"].items()]
+        entry.traffic = floor_of(stand.layout, sum(slot.measured for slot in entry.slots))
+        return Contestant(entry, lambda: None, lambda: None, elsewhere=session.run)
+
+    def leave(self) -> None:
+        """End all of them."""
+        for session in self._sessions:
+            session.close()
+
+
+def _order(stand: Stand) -> dict[str, Any]:
+    foreign = stand.contender.foreign
+    if foreign is None:
+        raise ValueError(f"{stand.contender.implementation} makes its steps in this process")
+    return {
+        "library": foreign.variant.library,
+        "variant": foreign.variant.name,
+        "class": foreign.class_name,
+        "hyperparameters": dict(foreign.hyperparameters),
+        "shapes": [list(shape) for shape in stand.layout.shapes],
+        "threads": usable_threads(tf.config.threading.get_intra_op_parallelism_threads()),
+    }
 
 
 def _timed(step: Callable[[], object]) -> float:

@@ -1,0 +1,69 @@
+"""What a step takes besides: an optimizer that takes a known amount is found to take it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from optreg.bench.memory.allocated import measure_memory
+from optreg.bench.memory.records import MemoryEntry
+from optreg.bench.results import SlotBytes, State
+from optreg.bench.speed.layouts import Layout
+
+PLUGIN = """
+import tensorflow as tf
+import optreg
+
+class Greedy(optreg.Optimizer):
+    card = optreg.Card(slots=(optreg.Slot("kept", "state"),), dtypes=("float32",))
+    def __init__(self, name="Greedy", **kwargs):
+        super().__init__(name, **kwargs)
+    def get_config(self):
+        return super().get_config()
+    def _create_slots(self, var_list):
+        for var in var_list:
+            self.add_slot(var, "kept")
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        self.get_slot(var, "kept").assign_add(grad)
+        besides = tf.fill([64 * 1024 * 1024], 0.5)
+        return var.assign_sub(grad * besides[7])
+"""
+LAYOUT = Layout("sixteen", ((2048, 2048),))  # 16 MiB of parameters
+
+
+@pytest.fixture
+def greedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "greedy-1.0.dist-info"
+    info.mkdir()
+    (tmp_path / "greedy_plugin.py").write_text(PLUGIN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: greedy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[optreg.optimizers]\ngreedy_one = greedy_plugin:Greedy\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.usefixtures("greedy")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's account of peaks")
+def test_the_bytes_of_state_and_of_a_step_are_found_apart() -> None:
+    entry = MemoryEntry("greedy/greedy_one", "optreg", "sixteen", "cpu:0", LAYOUT.parameters)
+    measure_memory(entry, LAYOUT, timeout=120.0)
+    assert entry.state == State()
+    assert entry.slots == [SlotBytes("kept", 16 * 2**20, 16 * 2**20)]
+    assert entry.as_declared
+    assert entry.allocated == pytest.approx(16 * 2**20, rel=0.05)
+    # 256 MiB on purpose and 16 for the product that is subtracted.
+    assert entry.step_extra == pytest.approx((256 + 16) * 2**20, rel=0.05)
+
+
+def test_one_stray_byte_is_not_as_declared() -> None:
+    entry = MemoryEntry("adam", "optreg", "tiny", "cpu:0", declares=True, slots=[SlotBytes("m", 41, 40)])
+    assert entry.as_declared is False
+    entry.slots = [SlotBytes("m", 40, 40)]
+    assert entry.as_declared is True
+
+
+def test_a_process_that_ends_badly_is_the_state_of_its_entry() -> None:
+    entry = MemoryEntry("nobody-has-this-name", "optreg", "sixteen", "cpu:0")
+    measure_memory(entry, LAYOUT, timeout=0.2)
+    assert entry.state.name == "failed"
+    assert entry.state.reason.startswith("still running after 0.2 s")
