@@ -21,7 +21,7 @@ class Machine:
         return self.now
 
     def work(self, units: int) -> float:
-        seconds = 1e-4 * units * (1 + self.noise * abs(self.random.normal()))
+        seconds = 1e-5 * units * (1 + self.noise * abs(self.random.normal()))
         self.now += seconds
         return seconds
 

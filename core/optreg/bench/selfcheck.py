@@ -22,8 +22,8 @@ ENOUGH = 0.95
 """Share of the comparisons that must find a slowdown for it to count as detectable."""
 
 SLOWDOWNS = (0.06, 0.08, 0.1, 0.15, 0.2)
-_SAMPLES = 10
-_UNIT_BYTES = 1 << 18
+_SAMPLES = 100  # short ones: of a busy machine most still fall between two disturbances
+_UNIT_BYTES = 1 << 14
 
 Work = Callable[[int], float]
 """Does that many units and returns the seconds they took."""

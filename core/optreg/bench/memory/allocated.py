@@ -7,8 +7,8 @@ the allocator rounds up), and what a step takes besides for as long as it lasts.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ from optreg.isolation import run_isolated
 _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"  # see proc(5)
-_MMAP_THRESHOLD, _SMALL = -3, 64 * 1024  # see mallopt(3); bytes
+_SMALL = 64 * 1024  # bytes; smaller arrays share pages
+_SHOWS = 0.9  # of an array's bytes, by which the process has to grow for nothing freed to be left
+_MOST_HELD = 1024
 
 
 def measure_memory(entry: MemoryEntry, layout: Layout, *, timeout: float) -> None:
@@ -48,7 +50,6 @@ def measure_memory(entry: MemoryEntry, layout: Layout, *, timeout: float) -> Non
 
 def measure(argument: Mapping[str, Any]) -> dict[str, Any]:
     """Make variables, then state, then steps, and return what each of them took; runs in the child."""
-    _give_back_what_is_freed()
     layout = Layout(argument["name"], tuple(map(tuple, argument["shapes"])), "", argument["gradient_rows"])
     (contender, *_), _ = contenders(parse_choice(argument["optimizer"]), ())
     if contender.broken:
@@ -64,11 +65,17 @@ def _measured(contender: Contender, layout: Layout, device: str) -> dict[str, An
     gradients = make_gradients(layout)
     subject.variables = [tf.Variable(tf.ones(shape)) for shape in layout.shapes]
     _warm_up(contender, layout)
+    touches = [tf.zeros(shape) for shape in layout.shapes]
+    for variable, zero in zip(subject.variables, touches, strict=True):
+        variable.assign_add(zero)  # the first write leaves the initial value and takes memory of its own
+    held = _use_up_what_was_freed(layout, device)
     before = _now(device)
     subject.optimizer.build(subject.variables)
-    subject.step(gradients)  # zeros take no memory before they are first written
+    _touch(subject, touches)
     allocated = _difference(_now(device), before)
+    held += _use_up_what_was_freed(layout, device)
     extra = _peak_of(lambda: subject.step(gradients), device)
+    held.clear()
     hyperparameters = contender.provenance.hyperparameters
     slots = compare_state(subject.state(), subject.variables, card=contender.card, hyperparameters=hyperparameters)
     return {
@@ -79,10 +86,31 @@ def _measured(contender: Contender, layout: Layout, device: str) -> dict[str, An
     }
 
 
-def _give_back_what_is_freed() -> None:
-    """Let the C library return freed memory at once, or new arrays would take the place of old ones unseen."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _SMALL)
+def _use_up_what_was_freed(layout: Layout, device: str) -> list[Any]:
+    """Return arrays that take all memory which the process has freed but not given back; new ones must then show."""
+    held: list[Any] = []
+    if not device.startswith("cpu") or _now(device) is None:
+        return held
+    largest = max(math.prod(shape) for shape in layout.shapes)
+    for count in (largest >> power for power in range(largest.bit_length())):  # ever smaller rests are used up too
+        for _ in range(_MOST_HELD):
+            before = _now(device)
+            held.append(tf.fill([count], 0.5))
+            grown = _difference(_now(device), before) or 0
+            if grown >= _SHOWS * 4 * count or 4 * count < _SMALL:
+                break
+        if 4 * count < _SMALL:
+            break
+    return held
+
+
+def _touch(subject: LegacyContract, zeros: Sequence[Any]) -> None:
+    """Write every slot once: memory of zeros is not taken before."""
+    for name in subject.optimizer.get_slot_names():
+        for variable, zero in zip(subject.variables, zeros, strict=True):
+            slot = subject.optimizer.get_slot(variable, name)
+            if slot.shape == zero.shape and slot.dtype == zero.dtype:
+                slot.assign_add(zero)
 
 
 def _warm_up(contender: Contender, layout: Layout) -> None:
