@@ -62,7 +62,8 @@ def test_the_bytes_of_state_and_of_a_step_are_found_apart() -> None:
     measure_memory(modest, LAYOUT, timeout=120.0)
     assert entry.step_extra is not None
     assert modest.step_extra is not None
-    assert entry.step_extra - modest.step_extra == pytest.approx(256 * 2**20, rel=0.05)
+    # The process takes a sixteenth more than the tensor: TensorFlow's allocator rounds up.
+    assert 1.0 <= (entry.step_extra - modest.step_extra) / (256 * 2**20) <= 1.07
     assert modest.step_extra >= 255 * 2**20
 
 
