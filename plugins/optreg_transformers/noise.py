@@ -7,7 +7,6 @@ import numbers
 import zlib
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from optreg import Card, HyperparameterTypeError, Paper
@@ -18,7 +17,7 @@ class Noise(GradientTransformer):
     """Adds normal noise to every gradient, whose variance falls with the number of steps.
 
     For deep networks that are hard to start. The noise follows from the seed, the step and the place of the variable in
-    the step, so it is the same in every replica, eagerly, in graphs and under XLA, and goes on where it was after a restart.
+    the step, so it is the same in every replica, eagerly and in graphs, and a restart goes on where it was.
 
     Rule:
         g ← g + N(0, η / (1 + t)^γ)        t: steps made so far
@@ -59,6 +58,7 @@ class Noise(GradientTransformer):
             2015,
             "https://arxiv.org/abs/1511.06807",
         ),
+        limits=("Compiled by XLA, TensorFlow draws other numbers from the same key.",),
     )
 
     eta: float
@@ -84,7 +84,6 @@ class Noise(GradientTransformer):
         # Two numbers of 64 bits are the key: which noise and which variable, and which step.
         which = zlib.crc32(f"{self.seed}/{number}".encode())
         wide = widened(values)
-        uniform = tf.random.stateless_uniform(tf.shape(wide), seed=key, dtype=wide.dtype, alg="philox")
-        # TensorFlow's own normal numbers are others under XLA. Half a step up, for 0 would become minus infinity.
-        drawn = tf.math.ndtri(uniform + 0.5 * np.finfo(wide.dtype.as_numpy_dtype).eps)
+        key = tf.stack([tf.constant(which, tf.int64), made])
+        drawn = tf.random.stateless_normal(tf.shape(wide), seed=key, dtype=wide.dtype)
         return tf.cast(wide + tf.cast(deviation, wide.dtype) * drawn, values.dtype)
