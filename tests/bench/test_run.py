@@ -203,7 +203,7 @@ def test_a_kind_of_device_stands_for_all_of_it() -> None:
 def test_words_that_mean_nothing_are_refused_before_anything_runs(quick: Options) -> None:
     with pytest.raises(
         InvalidFilter,
-        match=r"unknown mode 'sped'; allowed: landscapes, properties, speed, training\. Did you mean 'speed'\?",
+        match=r"unknown mode 'sped'; allowed: landscapes, memory, properties, speed, training\. Did you mean 'speed'\?",
     ):
         run(["sgd"], replace(quick, modes=("sped",)))
     with pytest.raises(UnknownDevice, match=r"sees no device 'gpu:7'; devices: cpu:0"):

@@ -118,9 +118,15 @@ def test_a_dry_run_shows_the_plan_and_measures_nothing() -> None:
     done = bench("run", "sgd", "adam", "--dry-run", "--mode", "speed", "--layout", "many-small", "--budget", "4")
     assert done.exit_code == 0
     rows = [line for line in done.stdout.splitlines() if "on many-small, cpu:0" in line]
-    assert len(rows) == 6
+    assert len(rows) == 8  # harness twice, two optimizers twice, and the limit beside each
     assert any(row.endswith("does not fit into the budget") for row in rows)
     assert not list(Path().iterdir())
+
+
+def test_an_option_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPTREG_BENCH_BUDGET", "7")
+    done = bench("sgd", "--dry-run", "--mode", "speed", "--layout", "many-small")
+    assert "Would be measured, within 7 s" in done.stdout
 
 
 def test_a_run_is_kept_as_a_baseline_and_compared_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

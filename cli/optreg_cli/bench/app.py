@@ -48,7 +48,9 @@ app = typer.Typer(
     help="Measure optimizers: speed, memory and quality of training. Without a verb: run.",
     epilog=codes.MEANINGS,
 )
-app.command("run", cls=TextCommand, epilog=codes.MEANINGS)(run)
+# Every option can be set in the environment: OPTREG_BENCH_BUDGET=30.
+_ENVIRONMENT = {"auto_envvar_prefix": "OPTREG_BENCH"}
+app.command("run", cls=TextCommand, epilog=codes.MEANINGS, context_settings=_ENVIRONMENT)(run)
 app.command("list", cls=TextCommand, epilog=codes.MEANINGS)(list_choices)
 app.command("compare", cls=TextCommand, epilog=codes.MEANINGS)(compare)
 app.command("report", epilog=codes.MEANINGS)(report)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import faulthandler
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -157,7 +158,11 @@ def measure(argument: Mapping[str, Any]) -> Any:
 def _signs_of_life(timeout: float) -> Callable[[], None]:
     """Return what has to be called again and again; without it this process ends, whatever holds it up."""
 
+    parent = os.getppid()
+
     def alive() -> None:
+        if os.getppid() != parent:  # it was killed; whoever resumes must have the journal alone
+            os._exit(1)
         faulthandler.dump_traceback_later(timeout, exit=True)
 
     alive()
