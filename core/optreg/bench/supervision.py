@@ -157,7 +157,6 @@ def measure(argument: Mapping[str, Any]) -> Any:
 
 def _signs_of_life(timeout: float) -> Callable[[], None]:
     """Return what has to be called again and again; without it this process ends, whatever holds it up."""
-
     parent = os.getppid()
 
     def alive() -> None:
