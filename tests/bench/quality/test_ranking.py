@@ -53,6 +53,13 @@ def test_a_run_that_has_not_got_to_its_planned_end_gives_no_verdict() -> None:
     assert standings([run], [task()]) == []
 
 
+def test_a_run_that_still_goes_on_gives_no_verdict_either() -> None:
+    run = run_of("a", 20)
+    run.evaluations = run.evaluations[:-1]
+    assert run.state.name == "finished"  # nothing has gone wrong so far
+    assert outcomes([run], [task()])[0].provisional
+
+
 def test_a_metric_better_than_can_be_true_is_marked() -> None:
     fair, leaked = run_of("a", 20, final=0.97), run_of("b", 20, final=1.0)
     found = {it.optimizer: it.too_good for it in outcomes([fair, leaked], [task(plausible=0.98)])}
