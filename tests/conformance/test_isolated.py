@@ -80,7 +80,7 @@ def test_the_report_is_the_one_of_this_process_and_results_arrive_one_by_one():
     ("name", "limit", "told"),
     [
         ("Crashes", 120.0, "killed by SIGSEGV (plain_module.py, line 25, in _resource_apply_dense)"),
-        ("Hangs", 15.0, "still running after 15 s, and was ended"),
+        ("Hangs", 40.0, "still running after 40 s, and was ended"),
         ("Leaves", 120.0, "ended the process with exit code 3"),
     ],
 )
@@ -99,8 +99,8 @@ def test_the_check_in_which_the_process_ends_fails_and_the_rest_is_blocked(folde
     ("target", "told"),
     [
         ("exits_module.py:X", r"exits_module.py:X cannot be imported: SystemExit: 7"),
-        ("dies_module.py:X", "its process ended the process with exit code 5 in 'loading it'"),
-        ("kills_module.py:X", "its process killed by SIGSEGV in 'loading it' .kills_module.py, line 2"),
+        ("dies_module.py:X", "cannot be used: ended the process with exit code 5 in 'loading it'"),
+        ("kills_module.py:X", "cannot be used: killed by SIGSEGV in 'loading it' .kills_module.py, line 2"),
     ],
 )
 def test_what_cannot_be_loaded_is_unusable_with_its_reason(folder, target, told):
@@ -169,6 +169,11 @@ def hostile_report():
 
 def test_junit_is_well_formed_and_counts_what_it_holds(hostile_report):
     root = ElementTree.fromstring(documents.junit([hostile_report], {HOSTILE: HOSTILE}))
+    assert {name: root.get(name) for name in ("tests", "failures", "errors")} == {
+        "tests": "8",
+        "failures": "1",
+        "errors": "2",
+    }
     validated, refused = root.findall("testsuite")
     numbers = {name: validated.get(name) for name in ("tests", "failures", "errors", "skipped", "time")}
     assert numbers == {"tests": "7", "failures": "1", "errors": "1", "skipped": "3", "time": "3.000"}

@@ -97,7 +97,7 @@ class Supervision:
             if outcome.status == "raised":
                 raise _mistake(outcome)
             if outcome.status == "timed out" or not watch.busy_with:
-                return self._cut_short(path, f"the measuring process {_ending(outcome)}")
+                return self._cut_short(path, f"the measuring process was ended: {_ending(outcome)}")
             deaths += 1
             history = read_journal(path)
             history.ban(*watch.busy_with, _reason(outcome, self.timeout))
@@ -210,7 +210,7 @@ def merged(first: Results, other: Results) -> Results:
 
 
 def _ending(outcome: Outcome) -> str:
-    return "was ended with the budget" if outcome.status == "timed out" else outcome.reason
+    return "the budget was used up" if outcome.status == "timed out" else outcome.reason
 
 
 def _reason(outcome: Outcome, timeout: float) -> str:

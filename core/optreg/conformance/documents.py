@@ -39,6 +39,8 @@ def junit(reports: Sequence[Report], unusable: Mapping[str, str]) -> str:
         suite.set("errors", "1")
         case = ElementTree.SubElement(suite, "testcase", classname=printable(name), name="it can be loaded")
         ElementTree.SubElement(case, "error", message=printable(reason))
+    for total in ("tests", "failures", "errors"):
+        root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 

@@ -97,7 +97,7 @@ def _broken_off(optimizer: str, outcome: Outcome) -> Report:
     if planned is None:
         last = outcome.stderr.strip().splitlines()[-1:] if outcome.status == "exited" else []
         told = f" ({printable(last[0])})" if last else ""
-        raise errors.UnusableOptimizer(f"{optimizer} cannot be used: its process {_ended(outcome)}{told}")
+        raise errors.UnusableOptimizer(f"{optimizer} cannot be used: {_ended(outcome)}{told}")
     results = [Result.from_dict(message["result"]) for message in outcome.emitted if "result" in message]
     made = {result.id for result in results}
     remaining = [(identity, group) for identity, group in planned["checks"] if identity not in made]
