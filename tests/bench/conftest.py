@@ -23,7 +23,7 @@ def quick() -> Options:
         tasks=["digits"],
         seeds=2,
         epochs=1,
-        budget=60,
+        budget=900,
         effort=Effort(sample_seconds=0.0005, warm_ups=1, fewest=6, most=6),
     )
 

@@ -25,7 +25,7 @@ def results() -> Results:
         tasks=("digits",),
         seeds=2,
         epochs=1,
-        budget=60,
+        budget=900,
         effort=effort,
     )
     return run(["adam", "sgd[momentum=0.9]"], options, argv=["bench", "adam"])
@@ -216,6 +216,6 @@ def test_progress_says_what_is_done_and_how_much_time_is_left(quick: Options) ->
     assert {"preparing", "training sgd (optreg) on digits, seed 1 of 2", "tiny: sgd on cpu:0"} <= {
         it.doing for it in seen
     }
-    assert all(it.elapsed + it.remaining < 61 for it in seen)
+    assert all(it.elapsed + it.remaining < 901 for it in seen)
     assert seen[0].remaining > seen[-1].remaining
     assert seen[-1].remaining < 1

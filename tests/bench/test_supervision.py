@@ -48,31 +48,48 @@ def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(site))
 
 
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    """The path of a layout of two small tensors: no forecast of it and no step on it comes near a limit."""
+    path = tmp_path / "small.json"
+    path.write_text('{"shapes": [[3, 4], [5]]}')
+    return str(path)
+
+
+TIMEOUT = 25
+"""Seconds: far more than a step on two tensors takes on a busy machine. The test waits for them once."""
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("deadly")
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_the_killed_and_the_hanging_are_rows_with_their_reasons_and_the_others_are_measured_once(
-    tmp_path: Path,
+    small: str, tmp_path: Path
 ) -> None:
-    options = Options(layouts=["many-small"], modes=["speed"], executions=["eager"], budget=200, effort=EFFORT)
+    options = Options(layouts=[small], modes=["speed"], executions=["eager"], budget=600, effort=EFFORT)
     names = ["sgd", "deadly/killed_one", "deadly/hanging_one", "adagrad"]
     doing: list[str] = []
     supervision = Supervision(
-        tmp_path / "journal", timeout=12, observer=lambda it: doing.append(f"{it.doing}"), argv=["bench"]
+        tmp_path / "journal", timeout=TIMEOUT, observer=lambda it: doing.append(it.doing), argv=["bench"]
     )
     results = supervision.run(names, options)
-    found = {entry.optimizer: entry.state for entry in results.speed}
-    assert (found["sgd"].name, found["adagrad"].name) == ("finished", "finished")
-    assert found["deadly/killed_one"].name == "failed"
+    found = {entry.optimizer: entry.state for entry in results.speed if entry.implementation == "optreg"}
+    everything = {entry.label: f"{entry.state.name}: {entry.state.reason}" for entry in results.speed}
+    everything["notes"] = "; ".join(results.notes)
+    assert {name: state.name for name, state in found.items()} == {
+        "sgd": "finished",
+        "deadly/killed_one": "failed",
+        "deadly/hanging_one": "failed",
+        "adagrad": "finished",
+    }, everything
     assert found["deadly/killed_one"].reason.startswith(
-        "killed by SIGKILL in 'deadly/killed_one eager optreg on many-small, cpu:0'"
-    )
+        "killed by SIGKILL in 'deadly/killed_one eager optreg on small, cpu:0'"
+    ), everything
     assert found["deadly/hanging_one"].reason == (
-        "no sign of life for 12 s in 'deadly/hanging_one eager optreg on many-small, cpu:0', and was ended"
-    )
-    stages = list(dict.fromkeys(doing))
+        f"no sign of life for {TIMEOUT} s in 'deadly/hanging_one eager optreg on small, cpu:0', and was ended"
+    ), everything
     begun = [doing[number] for number in range(len(doing)) if number == 0 or doing[number] != doing[number - 1]]
-    assert begun.count("many-small: sgd on cpu:0") == 1, stages
+    assert begun.count("small: sgd on cpu:0") == 1, begun
     assert len(results.resumed) == 1
 
 

@@ -38,7 +38,7 @@ def optreg_bench(monkeypatch: pytest.MonkeyPatch) -> Run:
             "--epochs",
             "1",
             "--budget",
-            "90",
+            "900",
             "--device",
             "cpu:0",
             "--isolate",

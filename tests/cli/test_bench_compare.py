@@ -131,7 +131,7 @@ def test_an_option_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch
 
 def test_a_run_is_kept_as_a_baseline_and_compared_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPTREG_BENCH_BASELINES", "kept")
-    quick = ("--mode", "properties", "--isolate", "0", "--budget", "60")
+    quick = ("--mode", "properties", "--isolate", "0", "--budget", "900")
     first = bench("sgd", *quick, "--save-baseline", "main", "--json", "a.json")
     assert first.exit_code == 0
     jsonschema.validate(json.loads(Path("kept/main.json").read_text(encoding="utf-8")), results_schema())

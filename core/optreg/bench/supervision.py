@@ -26,6 +26,7 @@ from optreg.isolation import Outcome, announce, emit, run_isolated
 
 _TELL_EVERY = 0.2  # seconds
 _GRACE = 1.1  # of the budget; then the child is ended
+_START = 120.0  # seconds at least until the first of the measured begins: TensorFlow may come from a slow disk
 _LIFELESS = "Timeout ("  # how faulthandler begins its report
 
 
@@ -40,7 +41,7 @@ class Supervision:
     Args:
         journal: Where the run is written down; of further processes beside it.
         processes: Number of processes that measure the speed; the first does everything else too.
-        timeout: Seconds without a sign of life after which a step counts as hung.
+        timeout: Seconds without a sign of life after which a step counts as hung; starting up may take longer.
         observer: Called with a ``Progress`` now and then.
         argv: Command line to record in the results.
     """
@@ -142,43 +143,39 @@ def measure(argument: Mapping[str, Any]) -> Any:
     """Run the benchmark in this process, a child, and return the results as JSON types."""
     from optreg.bench.summary import document  # noqa: PLC0415 - the parent computes no summary of its own
 
-    alive = _signs_of_life(float(argument["timeout"]))
+    pulse = _Pulse(float(argument["timeout"]))
     path = Path(argument["journal"])
     history = read_journal(path) if argument["resume"] else History(path)
-    history.announce = _telling(alive)
+    history.announce = pulse.begin
     options = Options(**{**argument["options"], "effort": Effort(**argument["options"]["effort"])})
     late = max(time.time() - float(argument["asked"]), 0.0)
     options = replace(options, budget=max(options.budget - late, 1.0), process=int(argument["process"]))
-    observer = _Reporter(late, alive)
+    observer = _Reporter(late, pulse.beat)
     results = run(argument["names"], options, observer=observer, argv=argument["argv"], history=history)
     faulthandler.cancel_dump_traceback_later()
     return document(results)
 
 
-def _signs_of_life(timeout: float) -> Callable[[], None]:
-    """Return what has to be called again and again; without it this process ends, whatever holds it up."""
-    parent = os.getppid()
+class _Pulse:
+    """The signs of life of this process; without one in time it ends, whatever holds it up."""
 
-    def alive() -> None:
-        if os.getppid() != parent:  # it was killed; whoever resumes must have the journal alone
+    def __init__(self, timeout: float) -> None:
+        self._timeout, self._parent, self._label = timeout, os.getppid(), ""
+        self.beat()
+
+    def beat(self) -> None:
+        """Give the next sign as long as the timeout; more only while nothing foreign runs yet."""
+        if os.getppid() != self._parent:  # it was killed; whoever resumes must have the journal alone
             os._exit(1)
-        faulthandler.dump_traceback_later(timeout, exit=True)
+        faulthandler.dump_traceback_later(self._timeout if self._label else max(self._timeout, _START), exit=True)
 
-    alive()
-    return alive
-
-
-def _telling(alive: Callable[[], None]) -> Callable[[str, str, str], None]:
-    last: list[str] = []
-
-    def tell(label: str, optimizer: str, implementation: str) -> None:
-        alive()
-        if last != [label]:
-            last[:] = [label]
+    def begin(self, label: str, optimizer: str, implementation: str) -> None:
+        """Say whom the process is busy with from now on."""
+        if self._label != label:
+            self._label = label
             announce(label)
             emit({"busy": [optimizer, implementation]})
-
-    return tell
+        self.beat()
 
 
 class _Reporter:

@@ -52,8 +52,8 @@ def test_steps_are_made_there_and_their_seconds_come_back(script: Path) -> None:
     ("steps", "message"), [(13, "its process ended with exit code 7"), (99, "no answer from its process for 0.5 s")]
 )
 def test_death_and_silence_are_errors(script: Path, steps: int, message: str) -> None:
-    session = Session(ORDER, timeout=5.0)
-    session._timeout = 0.5 if steps == 99 else 5.0
+    session = Session(ORDER, timeout=120.0)
+    session._timeout = 0.5 if steps == 99 else 120.0
     with pytest.raises(ForeignFailure, match=message):
         session.run(steps)
     session.close()

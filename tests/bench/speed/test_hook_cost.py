@@ -26,7 +26,7 @@ def test_all_ways_to_take_the_step_end_at_the_same_weights():
 def test_the_variants_are_timed_and_not_trained():
     quick = Effort(fewest=6, most=6, sample_seconds=1e-4)
     results = run(
-        ["sgd"], Options(layouts=[Layout("tiny", ((2,),))], hooks=True, seeds=1, epochs=1, effort=quick, budget=60.0)
+        ["sgd"], Options(layouts=[Layout("tiny", ((2,),))], hooks=True, seeds=1, epochs=1, effort=quick, budget=900.0)
     )
     timed = {(entry.implementation, entry.execution) for entry in results.speed if entry.samples}
     assert {(variant, execution) for variant in VARIANTS for execution in ("eager", "graph")} <= timed
