@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from optreg import Card, ExpectedFailure, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla
+from optreg import Card, Paper, Slot
+from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla, update_dtype
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -26,7 +26,8 @@ class Adadelta(Optimizer):
 
     Differences:
         The same rule everywhere; torch defaults to lr = 1 and ρ = 0.9. ``epsilon=0.0`` means 0, where Keras 2.9 took
-        1e-7.
+        1e-7. Weights of 16 bits are updated in float32 with float32 slots: in float16, squared steps below 6e-8 vanish
+        and squared gradients beyond 255 are infinite.
 
     Arguments:
         learning_rate: Factor on the step; 1 in the paper. A number, tensor, callable without arguments or schedule.
@@ -50,20 +51,15 @@ class Adadelta(Optimizer):
 
     card = Card(
         ranges={"learning_rate": "[0, inf)", "rho": "[0, 1]", "epsilon": "[0, inf)"},
-        slots=(Slot("accum_grad", "average a of squared gradients"), Slot("accum_var", "average b of squared steps")),
+        slots=(
+            Slot("accum_grad", "average a of squared gradients", at_least="float32"),
+            Slot("accum_var", "average b of squared steps", at_least="float32"),
+        ),
         sparse="lazy",
         dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
         paper=Paper(
             "ADADELTA: An Adaptive Learning Rate Method", "M. D. Zeiler", 2012, "https://arxiv.org/abs/1212.5701"
-        ),
-        limits=("For float16 weights give an epsilon of 1e-4 or more: squared steps below 6e-8 vanish in it.",),
-        expected_failures=(
-            ExpectedFailure(
-                "check_large_float16_gradients_stay_finite",
-                "The kernel keeps slots in float16, as in Keras 2.9: squares of gradients beyond 255 overflow.",
-                until="0.2",
-            ),
         ),
     )
 
@@ -87,13 +83,14 @@ class Adadelta(Optimizer):
                 self.add_slot(var, slot_name)
 
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
-        super()._prepare_local(var_device, var_dtype, apply_state)
-        apply_state[(var_device, var_dtype)].update(
-            rho=tf.identity(self._get_hyper("rho", var_dtype)), epsilon=tf.constant(self.epsilon, var_dtype)
-        )
+        dtype = update_dtype(var_dtype)
+        apply_state[(var_device, var_dtype)] = {
+            "lr_t": tf.identity(self._decayed_lr(dtype)),
+            "rho": tf.identity(self._get_hyper("rho", dtype)),
+            "epsilon": tf.constant(self.epsilon, dtype),
+        }
 
-    def _kernel_arguments(self, grad: Any, var: Any, apply_state: ApplyState | None) -> dict[str, Any]:
-        coefficients = self._coefficients(var, apply_state)
+    def _kernel_arguments(self, grad: Any, var: Any, coefficients: dict[str, Any]) -> dict[str, Any]:
         return {
             "var": var.handle,
             "accum": self.get_slot(var, "accum_grad").handle,
@@ -106,24 +103,29 @@ class Adadelta(Optimizer):
         }
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
-        return tf.raw_ops.ResourceApplyAdadelta(**self._kernel_arguments(grad, var, apply_state))
+        coefficients = self._coefficients(var, apply_state)
+        if var.dtype.base_dtype == coefficients["lr_t"].dtype:
+            return tf.raw_ops.ResourceApplyAdadelta(**self._kernel_arguments(grad, var, coefficients))
+        gradients, updates = self.get_slot(var, "accum_grad"), self.get_slot(var, "accum_var")
+        step, a, b = _step(grad, gradients, updates, coefficients)
+        moved = var.assign(tf.cast(tf.cast(var, step.dtype) - step, var.dtype))
+        return tf.group(moved, gradients.assign(a), updates.assign(b))
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
-        if is_compiled_by_xla():
-            return self._apply_rows(grad, var, indices, self._coefficients(var, apply_state))
-        return tf.raw_ops.ResourceSparseApplyAdadelta(indices=indices, **self._kernel_arguments(grad, var, apply_state))
+        coefficients = self._coefficients(var, apply_state)
+        if var.dtype.base_dtype != coefficients["lr_t"].dtype or is_compiled_by_xla():
+            return self._apply_rows(grad, var, indices, coefficients)
+        arguments = self._kernel_arguments(grad, var, coefficients)
+        return tf.raw_ops.ResourceSparseApplyAdadelta(indices=indices, **arguments)
 
     def _apply_rows(self, grad: Any, var: Any, indices: Any, coefficients: dict[str, Any]) -> Any:
         """Update rows without TensorFlow's sparse kernel, which XLA does not have."""
-        rho, epsilon = coefficients["rho"], coefficients["epsilon"]
         gradients, updates = self.get_slot(var, "accum_grad"), self.get_slot(var, "accum_var")
-        b = tf.gather(updates, indices)
-        a = rho * tf.gather(gradients, indices) + (1.0 - rho) * tf.square(grad)
-        step = tf.sqrt(b + epsilon) * tf.math.rsqrt(a + epsilon) * grad
+        step, a, b = _step(grad, tf.gather(gradients, indices), tf.gather(updates, indices), coefficients)
         return tf.group(
             self._replace_rows(gradients, indices, a),
-            self._replace_rows(updates, indices, rho * b + (1.0 - rho) * tf.square(step)),
-            self._add_rows(var, indices, -coefficients["lr_t"] * step),
+            self._replace_rows(updates, indices, b),
+            self._add_rows(var, indices, tf.cast(-step, var.dtype)),
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -135,3 +137,12 @@ class Adadelta(Optimizer):
             "rho": self._serialize_hyperparameter("rho"),
             "epsilon": self.epsilon,
         }
+
+
+def _step(grad: Any, a: Any, b: Any, coefficients: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Return what is subtracted from the weights, and both averages after it."""
+    rho, epsilon = coefficients["rho"], coefficients["epsilon"]
+    gradient, b = tf.cast(grad, rho.dtype), tf.cast(b, rho.dtype)
+    a = rho * a + (1.0 - rho) * tf.square(gradient)
+    d = tf.sqrt(b + epsilon) * tf.math.rsqrt(a + epsilon) * gradient
+    return coefficients["lr_t"] * d, a, rho * b + (1.0 - rho) * tf.square(d)

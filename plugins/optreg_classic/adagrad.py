@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from optreg import Card, ExpectedFailure, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla
+from optreg import Card, Paper, Slot
+from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla, update_dtype
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -24,7 +24,9 @@ class Adagrad(Optimizer):
 
     Differences:
         The sum starts at 0.1, as in Keras and optax; torch starts at 0. ε is added to the root, as in Keras 2.9 and
-        torch, not inside it as in Keras 3 and optax. ``epsilon=0.0`` means 0, where Keras 2.9 took 1e-7.
+        torch, not inside it as in Keras 3 and optax. ``epsilon=0.0`` means 0, where Keras 2.9 took 1e-7. Weights of
+        16 bits are updated in float32 with a float32 slot: in float16, the squares of gradients beyond 255 are infinite
+        and the weights of Keras 2.9 never move again.
 
     Arguments:
         learning_rate: Step size. A number, tensor, callable without arguments or schedule.
@@ -49,7 +51,7 @@ class Adagrad(Optimizer):
 
     card = Card(
         ranges={"learning_rate": "[0, inf)", "initial_accumulator_value": "[0, inf)", "epsilon": "[0, inf)"},
-        slots=(Slot("accumulator", "sum a of squared gradients"),),
+        slots=(Slot("accumulator", "sum a of squared gradients", at_least="float32"),),
         sparse="lazy",
         dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
@@ -58,13 +60,6 @@ class Adagrad(Optimizer):
             "J. Duchi, E. Hazan, Y. Singer",
             2011,
             "https://jmlr.org/papers/v12/duchi11a.html",
-        ),
-        expected_failures=(
-            ExpectedFailure(
-                "check_large_float16_gradients_stay_finite",
-                "The kernel keeps slots in float16, as in Keras 2.9: squares of gradients beyond 255 overflow.",
-                until="0.2",
-            ),
         ),
     )
 
@@ -88,11 +83,18 @@ class Adagrad(Optimizer):
             self.add_slot(var, "accumulator", start)
 
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
-        super()._prepare_local(var_device, var_dtype, apply_state)
-        apply_state[(var_device, var_dtype)]["epsilon"] = tf.constant(self.epsilon, var_dtype)
+        dtype = update_dtype(var_dtype)
+        apply_state[(var_device, var_dtype)] = {
+            "lr_t": tf.identity(self._decayed_lr(dtype)),
+            "epsilon": tf.constant(self.epsilon, dtype),
+        }
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)
+        if var.dtype.base_dtype != coefficients["lr_t"].dtype:
+            accumulator, gradient = self.get_slot(var, "accumulator"), tf.cast(grad, coefficients["lr_t"].dtype)
+            step = _step(gradient, accumulator.assign_add(tf.square(gradient)), coefficients)
+            return var.assign(tf.cast(tf.cast(var, step.dtype) - step, var.dtype))
         return tf.raw_ops.ResourceApplyAdagradV2(
             var=var.handle,
             accum=self.get_slot(var, "accumulator").handle,
@@ -104,7 +106,7 @@ class Adagrad(Optimizer):
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)
-        if is_compiled_by_xla() or var.shape.num_elements() == 0:
+        if var.dtype.base_dtype != coefficients["lr_t"].dtype or is_compiled_by_xla() or var.shape.num_elements() == 0:
             return self._apply_rows(grad, var, indices, coefficients)
         return tf.raw_ops.ResourceSparseApplyAdagradV2(
             var=var.handle,
@@ -118,10 +120,10 @@ class Adagrad(Optimizer):
 
     def _apply_rows(self, grad: Any, var: Any, indices: Any, coefficients: dict[str, Any]) -> Any:
         """Update rows without TensorFlow's sparse kernel, which XLA does not have and which refuses empty rows."""
-        accumulator = self.get_slot(var, "accumulator")
-        a = tf.gather(accumulator, indices) + tf.square(grad)
-        step = coefficients["lr_t"] * grad / (tf.sqrt(a) + coefficients["epsilon"])
-        return tf.group(self._replace_rows(accumulator, indices, a), self._add_rows(var, indices, -step))
+        accumulator, gradient = self.get_slot(var, "accumulator"), tf.cast(grad, coefficients["lr_t"].dtype)
+        a = tf.gather(accumulator, indices) + tf.square(gradient)
+        step = tf.cast(-_step(gradient, a, coefficients), var.dtype)
+        return tf.group(self._replace_rows(accumulator, indices, a), self._add_rows(var, indices, step))
 
     def get_config(self) -> dict[str, Any]:
         """Return the base configuration with learning rate, decay, initial accumulator value and epsilon."""
@@ -132,3 +134,7 @@ class Adagrad(Optimizer):
             "initial_accumulator_value": self.initial_accumulator_value,
             "epsilon": self.epsilon,
         }
+
+
+def _step(gradient: Any, a: Any, coefficients: dict[str, Any]) -> Any:
+    return coefficients["lr_t"] * gradient / (tf.sqrt(a) + coefficients["epsilon"])

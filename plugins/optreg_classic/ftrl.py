@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from optreg import Card, ExpectedFailure, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla
+from optreg import Card, Paper, Slot
+from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla, update_dtype
 
 
 class Ftrl(Optimizer):
@@ -23,6 +23,8 @@ class Ftrl(Optimizer):
 
     Differences:
         As in Keras 2.9; shrinkage is not part of n. Keras 3 updates every row from a sparse gradient.
+        Weights of 16 bits are updated in float32 with float32 slots: in float16, the squares of gradients beyond 255
+        are infinite and the weights of Keras 2.9 are 0 from then on.
 
     Arguments:
         learning_rate: Step size. A number, tensor, callable without arguments or schedule.
@@ -59,7 +61,10 @@ class Ftrl(Optimizer):
             "l2_shrinkage_regularization_strength": "[0, inf)",
             "beta": "[0, inf)",
         },
-        slots=(Slot("accumulator", "sum n of squared gradients"), Slot("linear", "linear term z")),
+        slots=(
+            Slot("accumulator", "sum n of squared gradients", at_least="float32"),
+            Slot("linear", "linear term z", at_least="float32"),
+        ),
         sparse="lazy",
         dtypes=("float16", "bfloat16", "float32", "float64"),
         xla=True,
@@ -70,13 +75,6 @@ class Ftrl(Optimizer):
             "https://doi.org/10.1145/2487575.2488200",
         ),
         limits=("A schedule that returns 0 divides by zero; a number must be greater.",),
-        expected_failures=(
-            ExpectedFailure(
-                "check_large_float16_gradients_stay_finite",
-                "The kernel keeps slots in float16, as in Keras 2.9: squares of gradients beyond 255 overflow.",
-                until="0.2",
-            ),
-        ),
     )
 
     def __init__(
@@ -107,19 +105,18 @@ class Ftrl(Optimizer):
             self.add_slot(var, "linear")
 
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
-        super()._prepare_local(var_device, var_dtype, apply_state)
-        place = apply_state[(var_device, var_dtype)]
-        beta = self._get_hyper("beta", var_dtype)
-        place.update(
-            lr_power=tf.identity(self._get_hyper("learning_rate_power", var_dtype)),
-            l1=tf.identity(self._get_hyper("l1_regularization_strength", var_dtype)),
+        dtype = update_dtype(var_dtype)
+        rate, beta = tf.identity(self._decayed_lr(dtype)), self._get_hyper("beta", dtype)
+        apply_state[(var_device, var_dtype)] = {
+            "lr_t": rate,
+            "lr_power": tf.identity(self._get_hyper("learning_rate_power", dtype)),
+            "l1": tf.identity(self._get_hyper("l1_regularization_strength", dtype)),
             # The kernel knows no beta, but a constant in the step size acts as an L2 penalty of beta / (2 lr).
-            l2=self._get_hyper("l2_regularization_strength", var_dtype) + beta / (2.0 * place["lr_t"]),
-            l2_shrinkage=tf.constant(self.l2_shrinkage_regularization_strength, var_dtype),
-        )
+            "l2": self._get_hyper("l2_regularization_strength", dtype) + beta / (2.0 * rate),
+            "l2_shrinkage": tf.constant(self.l2_shrinkage_regularization_strength, dtype),
+        }
 
-    def _kernel_arguments(self, grad: Any, var: Any, apply_state: ApplyState | None) -> dict[str, Any]:
-        coefficients = self._coefficients(var, apply_state)
+    def _kernel_arguments(self, grad: Any, var: Any, coefficients: dict[str, Any]) -> dict[str, Any]:
         arguments = {
             "var": var.handle,
             "accum": self.get_slot(var, "accumulator").handle,
@@ -139,28 +136,30 @@ class Ftrl(Optimizer):
         return self.l2_shrinkage_regularization_strength > 0.0
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
-        kernel = tf.raw_ops.ResourceApplyFtrlV2 if self._shrinks else tf.raw_ops.ResourceApplyFtrl
-        return kernel(**self._kernel_arguments(grad, var, apply_state))
+        coefficients = self._coefficients(var, apply_state)
+        if var.dtype.base_dtype == coefficients["lr_t"].dtype:
+            kernel = tf.raw_ops.ResourceApplyFtrlV2 if self._shrinks else tf.raw_ops.ResourceApplyFtrl
+            return kernel(**self._kernel_arguments(grad, var, coefficients))
+        accumulator, linear = self.get_slot(var, "accumulator"), self.get_slot(var, "linear")
+        w, n, z = _moved(grad, var, accumulator, linear, coefficients)
+        return tf.group(var.assign(tf.cast(w, var.dtype)), accumulator.assign(n), linear.assign(z))
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
-        if is_compiled_by_xla() or var.shape.num_elements() == 0:
-            return self._apply_rows(grad, var, indices, self._coefficients(var, apply_state))
+        coefficients = self._coefficients(var, apply_state)
+        if var.dtype.base_dtype != coefficients["lr_t"].dtype or is_compiled_by_xla() or var.shape.num_elements() == 0:
+            return self._apply_rows(grad, var, indices, coefficients)
         kernel = tf.raw_ops.ResourceSparseApplyFtrlV2 if self._shrinks else tf.raw_ops.ResourceSparseApplyFtrl
-        return kernel(indices=indices, **self._kernel_arguments(grad, var, apply_state))
+        return kernel(indices=indices, **self._kernel_arguments(grad, var, coefficients))
 
     def _apply_rows(self, grad: Any, var: Any, indices: Any, coefficients: dict[str, Any]) -> Any:
         """Update rows without TensorFlow's sparse kernel, which XLA does not have and which refuses empty rows."""
-        rate, l1, power = coefficients["lr_t"], coefficients["l1"], -coefficients["lr_power"]
         accumulator, linear = self.get_slot(var, "accumulator"), self.get_slot(var, "linear")
-        w, before = tf.gather(var, indices), tf.gather(accumulator, indices)
-        n = before + tf.square(grad)
-        shrunk = grad + 2.0 * coefficients["l2_shrinkage"] * w
-        z = tf.gather(linear, indices) + shrunk - (tf.pow(n, power) - tf.pow(before, power)) / rate * w
-        scale = tf.pow(n, power) / rate + 2.0 * coefficients["l2"]
+        rows, before, linear_rows = (tf.gather(it, indices) for it in (var, accumulator, linear))
+        w, n, z = _moved(grad, rows, before, linear_rows, coefficients)
         return tf.group(
             self._replace_rows(accumulator, indices, n),
             self._replace_rows(linear, indices, z),
-            self._replace_rows(var, indices, (tf.clip_by_value(z, -l1, l1) - z) / scale),
+            self._replace_rows(var, indices, tf.cast(w, var.dtype)),
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -179,3 +178,15 @@ class Ftrl(Optimizer):
             "initial_accumulator_value": self.initial_accumulator_value,
             "l2_shrinkage_regularization_strength": self.l2_shrinkage_regularization_strength,
         }
+
+
+def _moved(grad: Any, var: Any, before: Any, linear: Any, coefficients: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Return weights, sum n and linear term z after a step, in the dtype of the coefficients."""
+    rate, l1, power = coefficients["lr_t"], coefficients["l1"], -coefficients["lr_power"]
+    # Each variable is read once: in graphs of TensorFlow 1 a second read may come after its assignment.
+    w, gradient, before = (tf.cast(it, rate.dtype) for it in (var, grad, before))
+    n = before + tf.square(gradient)
+    shrunk = gradient + 2.0 * coefficients["l2_shrinkage"] * w
+    z = linear + shrunk - (tf.pow(n, power) - tf.pow(before, power)) / rate * w
+    scale = tf.pow(n, power) / rate + 2.0 * coefficients["l2"]
+    return (tf.clip_by_value(z, -l1, l1) - z) / scale, n, z

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype, is_compiled_by_xla
+from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla, update_dtype
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -107,10 +107,10 @@ class RMSprop(Optimizer):
 
     def _is_fused(self, dtype: Any) -> bool:
         # The centered kernels make NaN of a negative variance, those of 16 bits round each average to 16 bits.
-        return self._momentum and not self.centered and dtype == _dtype_of_step(dtype)
+        return self._momentum and not self.centered and dtype == update_dtype(dtype)
 
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
-        dtype = _dtype_of_step(var_dtype)
+        dtype = update_dtype(var_dtype)
         coefficients = {
             "lr_t": self._decayed_lr(dtype),
             "rho": self._get_hyper("rho", dtype),
@@ -203,8 +203,3 @@ class RMSprop(Optimizer):
             "epsilon": self.epsilon,
             "centered": self.centered,
         }
-
-
-def _dtype_of_step(dtype: Any) -> Any:
-    """Return the dtype in which a variable is updated: its own, or float32 for 16 bits."""
-    return dtype if dtype.is_complex else arithmetic_dtype(dtype)

@@ -60,6 +60,29 @@ def test_keras_29_has_this_defect():
     assert np.all(np.isnan(moved(THEIRS.Nadam(0.5), gradients, dtype="bfloat16")))
 
 
+@pytest.mark.parametrize("kind", ["Adagrad", "Adadelta", "Ftrl", "Adam", "Nadam", "RMSprop"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_gradients_whose_squares_are_beyond_float16_move_weights_as_in_float32(kind, sparse):
+    steps = [(300.0, -1000.0), (3.0, 500.0), (-20.0, 1000.0)]
+
+    def end(dtype):
+        weight = tf.Variable(tf.zeros((2, 1), dtype))
+        optimizer = getattr(optreg.legacy, kind)(0.5)
+        for step in steps:
+            gradient = tf.constant([[value] for value in step], dtype)
+            pair = tf.IndexedSlices(gradient, [0, 1], (2, 1)) if sparse else gradient
+            optimizer.apply_gradients([(pair, weight)])
+        return np.float64(weight)
+
+    np.testing.assert_allclose(end("float16"), end("float32"), rtol=0.002, atol=1e-7)
+    assert np.all(end("float16") != 0.0)
+
+
+@pytest.mark.parametrize("kind", ["Adagrad", "Adadelta", "Ftrl"])
+def test_a_square_beyond_float16_stops_weights_in_keras_29(kind):
+    assert moved(getattr(THEIRS, kind)(0.5), [[300.0], [1.0], [-2.0]], dtype="float16") == [0.0]
+
+
 @pytest.mark.parametrize(("kind", "dtype"), SIXTEEN_BITS)
 @pytest.mark.parametrize("steps", [300, 70_000])
 def test_the_number_of_steps_is_never_rounded_to_sixteen_bits(kind, dtype, steps):

@@ -29,9 +29,10 @@ class Transcription:
     Args:
         optimizer: Built; it tells the class and the hyperparameters, and takes no other part.
         values: Name to starting value of each variable.
+        stored: Dtype that the variables are rounded to after each step; the state is not.
     """
 
-    def __init__(self, optimizer: Any, values: Mapping[str, Any]) -> None:
+    def __init__(self, optimizer: Any, values: Mapping[str, Any], *, stored: Any = None) -> None:
         known = RULES[type(optimizer).__name__].__kwdefaults__ or {}
         known = {**known, "learning_rate": None}
         config = {name: value for name, value in optimizer.get_config().items() if name in known}
@@ -42,6 +43,7 @@ class Transcription:
         self._states: dict[str, list[dict[str, Any]]] = {name: [{} for _ in rows] for name, rows in self._rows.items()}
         self._shapes = {name: (np.shape(value), np.asarray(value).dtype) for name, value in values.items()}
         self._step = 0
+        self._stored = stored
 
     def apply(self, gradients: Mapping[str, Any]) -> None:
         """Make one step: an array for each variable, or (rows, indices)."""
@@ -64,7 +66,8 @@ class Transcription:
 
     def _move(self, name: str, row: int, gradient: Any) -> None:
         value, state = self._rows[name][row], self._states[name][row]
-        self._rows[name][row] = self._rule(value, gradient, state, self._step, **self._options)
+        moved = self._rule(value, gradient, state, self._step, **self._options)
+        self._rows[name][row] = moved if self._stored is None else moved.astype(self._stored).astype(moved.dtype)
 
     def value(self, name: str) -> Any:
         """The present value of a variable."""

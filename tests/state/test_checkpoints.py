@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from tests.state.training import (
     KERAS2_CASES,
     SHAPES,
@@ -201,3 +202,68 @@ def test_weights_have_their_order_whether_a_checkpoint_came_before_or_after_the_
     assert restored.get_slot_names() == ["m", "v", "vhat"]
     for restored_value, recorded in zip(restored.get_weights(), optimizer.get_weights(), strict=True):
         np.testing.assert_array_equal(restored_value, recorded)
+
+
+def written_by_keras_2(kind, folder):
+    """Write a checkpoint of weights and slots of 16 bits; return its path and the slots."""
+    weight = tf.Variable([1.0, 2.0], dtype=tf.float16)
+    optimizer = getattr(tf_keras.optimizers.legacy, kind)(0.125)
+    optimizer.apply_gradients([(tf.constant([1.0, 3.0], tf.float16), weight)])
+    slots = {name: optimizer.get_slot(weight, name).numpy() for name in optimizer.get_slot_names()}
+    assert {slot.dtype for slot in slots.values()} == {np.dtype("float16")}
+    return tf.train.Checkpoint(optimizer=optimizer, weight=weight).write(str(folder / "ckpt")), slots
+
+
+NARROW_SLOTS = pytest.mark.parametrize("kind", ["Adagrad", "Adadelta", "Ftrl", "Adam"])
+
+
+@pytest.mark.parametrize("moment", ["before variables", "before slots", "built"])
+@NARROW_SLOTS
+def test_slots_that_keras_2_kept_in_sixteen_bits_are_continued_in_float32(kind, moment, tmp_path):
+    path, slots = written_by_keras_2(kind, tmp_path)
+    optimizer = optreg.get_optimizer(kind.lower(), learning_rate=0.125)
+    reader = tf.train.Checkpoint(optimizer=optimizer)
+    if moment != "before variables":
+        reader.weight = tf.Variable([0.0, 0.0], dtype=tf.float16)
+    if moment == "built":
+        optimizer.build([reader.weight])
+    status = reader.read(path)
+    if moment == "before variables":
+        reader.weight = tf.Variable([0.0, 0.0], dtype=tf.float16)
+        optimizer.build([reader.weight])
+    status.assert_existing_objects_matched()
+    for name, value in slots.items():
+        slot = optimizer.get_slot(reader.weight, name)
+        assert slot.dtype == tf.float32
+        np.testing.assert_array_equal(slot, value)
+    before = reader.weight.numpy()
+    optimizer.apply_gradients([(tf.constant([300.0, 1e3], tf.float16), reader.weight)])
+    status.assert_consumed()
+    assert np.isfinite(reader.weight.numpy()).all()
+    assert kind == "Adadelta" or (reader.weight.numpy() != before).all()
+
+
+@NARROW_SLOTS
+def test_slots_that_keras_2_kept_in_sixteen_bits_are_continued_in_a_session(kind, tmp_path):
+    path, slots = written_by_keras_2(kind, tmp_path)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        weight = tf.Variable([0.0, 0.0], dtype=tf.float16)
+        optimizer = optreg.get_optimizer(kind.lower(), learning_rate=0.125)
+        step = optimizer.apply_gradients([(tf.constant([300.0, 1e3], tf.float16), weight)])
+        status = tf.train.Checkpoint(optimizer=optimizer, weight=weight).read(path)
+        status.assert_consumed().run_restore_ops(session)
+        for name, value in slots.items():
+            np.testing.assert_array_equal(session.run(optimizer.get_slot(weight, name).value()), value)
+        session.run(step)
+        assert np.isfinite(session.run(weight.value())).all()
+
+
+@NARROW_SLOTS
+def test_weights_of_sixteen_bits_from_a_list_go_into_float32_slots(kind):
+    weight = tf.Variable([1.0, 2.0], dtype=tf.float16)
+    optimizer = optreg.get_optimizer(kind.lower())
+    optimizer.build([weight])
+    given = [np.ones(slot.shape, "float16") * 3 for slot in optimizer.weights[1:]]
+    optimizer.set_weights([5, *given])
+    assert [slot.dtype for slot in optimizer.weights[1:]] == [tf.float32] * len(given)
+    assert all((value == 3.0).all() for value in optimizer.get_weights()[1:])

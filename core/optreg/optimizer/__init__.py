@@ -1,6 +1,6 @@
 """The optimizer contract of Keras 2.9 on today's TensorFlow, one idea a file."""
 
-from optreg.optimizer.authoring import ApplyState, arithmetic_dtype
+from optreg.optimizer.authoring import ApplyState, arithmetic_dtype, update_dtype
 from optreg.optimizer.clipping import clip
 from optreg.optimizer.contract import Optimizer
 from optreg.optimizer.distribution import sum_across_replicas
@@ -29,5 +29,6 @@ __all__ = [
     "scaled",
     "sum_across_replicas",
     "sum_of_squares",
+    "update_dtype",
     "widened",
 ]

@@ -237,6 +237,12 @@ def arithmetic_dtype(dtype: Any) -> Any:
     return tf.float64 if dtype in {tf.float64, tf.complex128} else tf.float32
 
 
+def update_dtype(dtype: Any) -> Any:
+    """Return the dtype in which to update a variable: its own, or float32 for 16 bits, rounded once at the end."""
+    dtype = tf.as_dtype(dtype)
+    return dtype if dtype.is_complex else arithmetic_dtype(dtype)
+
+
 def takes_apply_state(method: Any) -> bool:
     """Whether an apply method has the argument ``apply_state``, which classes from before Keras 2.3 lack."""
     parameters = inspect.signature(method).parameters

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from optreg.cards.rule_options import with_rule_options
 from optreg.errors import HyperparameterTypeError, InvalidHyperparameter
-from optreg.optimizer.authoring import ApplyState, arithmetic_dtype
+from optreg.optimizer.authoring import ApplyState, update_dtype
 from optreg.optimizer.contract import Optimizer
 from optreg.optimizer.distribution import shared_name
 from optreg.optimizer.rules.fused import fused, is_worth_fusing
@@ -75,7 +75,7 @@ class UpdateRule(Optimizer):
                 self.add_slot(var, slot.name, shape=() if slot.scalar else None)
 
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
-        wide = var_dtype if var_dtype.is_complex else arithmetic_dtype(var_dtype)
+        wide = update_dtype(var_dtype)
         numbers = {
             name: self._decayed_lr(wide) if name == "learning_rate" else self._get_hyper(name, wide)
             for name in (*self._rule.numbers, "weight_decay")

@@ -21,6 +21,8 @@ _tracking = tf.__internal__.tracking
 class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined]
     """Part of the optimizer that ``tf.train.Checkpoint`` talks to."""
 
+    _slot_dtype: Callable[[str, Any], Any]
+
     def _track(self, name: str, state: Any) -> Any:
         """Make ``state`` a dependency called ``name``; a value already waiting in a checkpoint is restored into it."""
         self._track_trackable(state, name=name, overwrite=True)
@@ -96,6 +98,7 @@ class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined
     def _restore_waiting(self, slot_name: str, variable: Any, slot_variable: Any) -> None:
         waiting = self._deferred_slot_restorations.get(slot_name, {}).pop(variable_key(variable), [])
         for position in sorted(waiting, key=lambda position: position.restore_uid, reverse=True):
+            _restore_widened(position, slot_variable)
             position.restore(slot_variable)
 
     def _create_or_restore_slot_variable(
@@ -112,15 +115,20 @@ class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined
         self._switch_on_for(slot_name)
         if slot is None and tf.executing_eagerly() and slot_variable_position.is_simple_variable():
             initializer: Any = _tracking.CheckpointInitialValueCallable(checkpoint_position=slot_variable_position)
+            dtype = _saved_dtype(slot_variable_position)
+            own = self._slot_dtype(slot_name, variable.dtype.base_dtype)
+            if _is_narrower(dtype, own):
+                initializer, dtype = "zeros", own
             if parts_of(variable) is not None:
                 initializer = "zeros"  # TensorFlow cuts the value into parts when it restores the joined slot.
             shape = slot_variable_shape or slot_variable_position.value_shape()
-            dtype = _saved_dtype(slot_variable_position)
             slot = self.add_slot(variable, slot_name, initializer=initializer, shape=shape, dtype=dtype)
             self._slot_table.mark_early(slot)
         if slot is None:
             waiting = self._deferred_slot_restorations.setdefault(slot_name, {})
             waiting.setdefault(variable_key(variable), []).append(slot_variable_position)
+        else:
+            _restore_widened(slot_variable_position, slot)
         return slot
 
 
@@ -138,3 +146,23 @@ def _saved_dtype(position: Any) -> Any:
     """Return the dtype of the value at a checkpoint position."""
     key = position.object_proto.attributes[0].checkpoint_key
     return position.checkpoint.dtype_map[key]
+
+
+def _is_narrower(dtype: Any, than: Any) -> bool:
+    return bool(dtype.is_floating and than.is_floating and dtype.size < than.size)
+
+
+def _restore_widened(position: Any, slot: Any) -> None:
+    """Restore a slot from a narrower dtype, such as those that Keras 2.9 kept in 16 bits for weights of 16 bits.
+
+    TensorFlow would refuse the value; it leaves a slot alone that is as new as the checkpoint.
+    """
+    slot._maybe_initialize_trackable()
+    if not isinstance(slot, tf.Variable) or not position.is_simple_variable():
+        return
+    if _is_narrower(_saved_dtype(position), slot.dtype) and slot._update_uid < position.restore_uid:
+        [value] = position.value_tensors().values()
+        assigned = slot.assign(tf.cast(value, slot.dtype))
+        slot._update_uid = position.restore_uid
+        if not tf.executing_eagerly():
+            position.checkpoint.new_restore_ops([assigned.op])
