@@ -137,7 +137,8 @@ class Ftrl(Optimizer):
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)
-        if var.dtype.base_dtype == coefficients["lr_t"].dtype:
+        # XLA would make of the kernel's powers a call of the C library for each number: half as fast.
+        if var.dtype.base_dtype == coefficients["lr_t"].dtype and not is_compiled_by_xla():
             kernel = tf.raw_ops.ResourceApplyFtrlV2 if self._shrinks else tf.raw_ops.ResourceApplyFtrl
             return kernel(**self._kernel_arguments(grad, var, coefficients))
         accumulator, linear = self.get_slot(var, "accumulator"), self.get_slot(var, "linear")
@@ -187,6 +188,15 @@ def _moved(grad: Any, var: Any, before: Any, linear: Any, coefficients: dict[str
     w, gradient, before = (tf.cast(it, rate.dtype) for it in (var, grad, before))
     n = before + tf.square(gradient)
     shrunk = gradient + 2.0 * coefficients["l2_shrinkage"] * w
-    z = linear + shrunk - (tf.pow(n, power) - tf.pow(before, power)) / rate * w
-    scale = tf.pow(n, power) / rate + 2.0 * coefficients["l2"]
+    to_the = _vectorized_power if is_compiled_by_xla() else tf.pow
+    root = to_the(n, power)
+    z = linear + shrunk - (root - to_the(before, power)) / rate * w
+    scale = root / rate + 2.0 * coefficients["l2"]
     return (tf.clip_by_value(z, -l1, l1) - z) / scale, n, z
+
+
+def _vectorized_power(base: Any, power: Any) -> Any:
+    """Return the power of numbers ≥ 0 from operations that XLA vectorizes; square roots, the usual power, exactly."""
+    positive = tf.exp(power * tf.math.log(base))
+    general = tf.where(tf.equal(base, 0.0), tf.pow(tf.zeros_like(power), power), positive)
+    return tf.where(tf.equal(power, 0.5), tf.sqrt(base), general)

@@ -111,11 +111,34 @@ def test_a_compiled_sparse_step_equals_the_eager_one_and_is_traced_once(name):
         ("adadelta", {"learning_rate": 1.0, "rho": 0.5, "epsilon": 0.01}),
         ("ftrl", {"l1_regularization_strength": 0.05, "l2_regularization_strength": 0.1, "beta": 0.5}),
         ("ftrl", {"l2_shrinkage_regularization_strength": 0.01, "learning_rate_power": -0.4}),
+        ("ftrl", {"initial_accumulator_value": 0.0, "learning_rate_power": 0.0}),
     ],
 )
-def test_compiled_sparse_rules_know_all_their_hyperparameters(name, options):
-    compiled, eager, _ = trained_both_ways(name, "sparse_step", **options)
+@pytest.mark.parametrize("step", ["step", "sparse_step"])
+def test_compiled_rules_know_all_their_hyperparameters(name, options, step):
+    compiled, eager, _ = trained_both_ways(name, step, **options)
     assert_equal(compiled, eager)
+
+
+def test_the_power_of_ftrl_may_change_under_one_trace():
+    gradient = tf.constant(np.linspace(-2.0, 2.0, 12, dtype="float32").reshape(6, 2))
+    optimizer = optreg.get_optimizer("ftrl", learning_rate=0.1, initial_accumulator_value=0.0)
+    weight = tf.Variable(START)
+    optimizer.build([weight])
+
+    @tf.function(jit_compile=True)
+    def step():
+        optimizer.apply_gradients([(gradient, weight)])
+
+    g, w, n, z = gradient.numpy().astype("float64"), START.astype("float64"), np.zeros((6, 2)), np.zeros((6, 2))
+    for power in (0.5, 0.3, 0.0, 0.5):
+        optimizer.learning_rate_power = -power
+        step()
+        before, n = n, n + g * g
+        z += g - (n**power - before**power) / 0.1 * w
+        w = -z / (n**power / 0.1)
+        np.testing.assert_allclose(weight, w, rtol=1e-5, atol=1e-6)
+    assert step.experimental_get_tracing_count() == 1
 
 
 def test_the_trace_knows_whether_xla_will_compile_it():
