@@ -58,6 +58,7 @@ class Adadelta(Optimizer):
         sparse="lazy",
         dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
+        reference="optreg_classic.references:adadelta",
         paper=Paper(
             "ADADELTA: An Adaptive Learning Rate Method", "M. D. Zeiler", 2012, "https://arxiv.org/abs/1212.5701"
         ),

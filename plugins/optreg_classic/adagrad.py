@@ -55,6 +55,7 @@ class Adagrad(Optimizer):
         sparse="lazy",
         dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
+        reference="optreg_classic.references:adagrad",
         paper=Paper(
             "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization",
             "J. Duchi, E. Hazan, Y. Singer",

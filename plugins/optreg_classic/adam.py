@@ -74,6 +74,7 @@ class Adam(Optimizer):
         sparse="exact",
         dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
+        reference="optreg_classic.references:adam",
         # Complex numbers have no largest one.
         without={"amsgrad": ("complex64", "complex128")},
         paper=Paper(

@@ -55,6 +55,7 @@ class Adamax(Optimizer):
         sparse="lazy",
         dtypes=("float16", "float32", "float64"),
         xla=True,
+        reference="optreg_classic.references:adamax",
         paper=Paper(
             "Adam: A Method for Stochastic Optimization", "D. P. Kingma, J. Ba", 2015, "https://arxiv.org/abs/1412.6980"
         ),

@@ -68,6 +68,7 @@ class Ftrl(Optimizer):
         sparse="lazy",
         dtypes=("float16", "bfloat16", "float32", "float64"),
         xla=True,
+        reference="optreg_classic.references:ftrl",
         paper=Paper(
             "Ad Click Prediction: a View from the Trenches",
             "H. B. McMahan et al.",

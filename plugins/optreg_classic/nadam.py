@@ -70,6 +70,7 @@ class Nadam(Optimizer):
         sparse="decaying",
         dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
+        reference="optreg_classic.references:nadam",
         paper=Paper(
             "Incorporating Nesterov Momentum into Adam",
             "T. Dozat",

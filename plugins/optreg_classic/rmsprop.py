@@ -72,6 +72,7 @@ class RMSprop(Optimizer):
         sparse_with={"momentum": "lazy"},
         dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
+        reference="optreg_classic.references:rmsprop",
         paper=Paper(
             "Generating Sequences With Recurrent Neural Networks", "A. Graves", 2013, "https://arxiv.org/abs/1308.0850"
         ),

@@ -57,6 +57,7 @@ class SGD(Optimizer):
         sparse="lazy",
         dtypes=("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
         xla=True,
+        reference="optreg_classic.references:sgd",
         paper=Paper(
             "On the importance of initialization and momentum in deep learning",
             "I. Sutskever, J. Martens, G. Dahl, G. Hinton",

@@ -37,6 +37,7 @@ class Lion(UpdateRule):
         sparse="lazy",
         dtypes=("float16", "bfloat16", "float32", "float64"),
         xla=True,
+        reference="optreg_modern.references:lion",
         paper=Paper(
             "Symbolic Discovery of Optimization Algorithms", "Chen et al.", 2023, "https://arxiv.org/abs/2302.06675"
         ),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from tests.plugins.transcriptions import RULES, float32_rounded
 
 import optreg
 from optreg_classic.adadelta import Adadelta
@@ -88,95 +89,9 @@ def trained(optimizer, dtype, *, graph, steps, name="float32"):
     return {key: variable.numpy() for key, variable in variables.items()}
 
 
-def numpy_sgd(w, g, state, t, *, learning_rate=0.01, momentum=0.0, nesterov=False, decay=0.0):
-    rate = learning_rate / (1 + decay * (t - 1))
-    if not momentum:
-        return w - rate * g
-    state["u"] = momentum * state.get("u", 0.0) - rate * g
-    return w + (momentum * state["u"] - rate * g if nesterov else state["u"])
-
-
-def numpy_adam(w, g, state, t, *, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False):
-    state["m"] = beta_1 * state.get("m", 0.0) + (1 - beta_1) * g
-    state["v"] = beta_2 * state.get("v", 0.0) + (1 - beta_2) * g * g
-    state["vhat"] = np.maximum(state.get("vhat", 0.0), state["v"])
-    alpha = learning_rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
-    return w - alpha * state["m"] / (np.sqrt(state["vhat" if amsgrad else "v"]) + epsilon)
-
-
-def numpy_rmsprop(w, g, state, t, *, learning_rate, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, decay=0.0):
-    rate = learning_rate / (1 + decay * (t - 1))
-    state["rms"] = rho * state.get("rms", np.zeros_like(w)) + (1 - rho) * g * g
-    state["mg"] = rho * state.get("mg", np.zeros_like(w)) + (1 - rho) * g
-    variance = state["rms"] - state["mg"] ** 2 * centered
-    if not momentum:
-        return w - rate * g / (np.sqrt(variance) + epsilon)
-    state["u"] = momentum * state.get("u", np.zeros_like(w)) + rate * g / np.sqrt(variance + epsilon)
-    return w - state["u"]
-
-
-def numpy_adagrad(w, g, state, t, *, learning_rate, initial_accumulator_value=0.1, epsilon=1e-7):
-    state["a"] = state.get("a", np.full_like(w, initial_accumulator_value)) + g * g
-    return w - learning_rate * g / (np.sqrt(state["a"]) + epsilon)
-
-
-def numpy_adadelta(w, g, state, t, *, learning_rate, rho=0.95, epsilon=1e-7):
-    state["a"] = rho * state.get("a", np.zeros_like(w)) + (1 - rho) * g * g
-    step = np.sqrt(state.get("b", np.zeros_like(w)) + epsilon) / np.sqrt(state["a"] + epsilon) * g
-    state["b"] = rho * state.get("b", np.zeros_like(w)) + (1 - rho) * step * step
-    return w - learning_rate * step
-
-
-def numpy_adamax(w, g, state, t, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-    state["m"] = beta_1 * state.get("m", np.zeros_like(w)) + (1 - beta_1) * g
-    state["v"] = np.maximum(beta_2 * state.get("v", np.zeros_like(w)), np.abs(g))
-    return w - learning_rate / (1 - beta_1**t) * state["m"] / (state["v"] + epsilon)
-
-
-def numpy_nadam(w, g, state, t, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, schedule_decay=0.004):
-    momentum = [beta_1 * (1 - 0.5 * 0.96 ** (schedule_decay * step)) for step in range(1, t + 2)]
-    state["m"] = beta_1 * state.get("m", np.zeros_like(w)) + (1 - beta_1) * g
-    state["v"] = beta_2 * state.get("v", np.zeros_like(w)) + (1 - beta_2) * g * g
-    ahead = (1 - momentum[t - 1]) * g / (1 - np.prod(momentum[:t])) + momentum[t] * state["m"] / (1 - np.prod(momentum))
-    return w - learning_rate * ahead / (np.sqrt(state["v"] / (1 - beta_2**t)) + epsilon)
-
-
-def numpy_ftrl(
-    w,
-    g,
-    state,
-    t,
-    *,
-    learning_rate,
-    learning_rate_power=-0.5,
-    initial_accumulator_value=0.1,
-    l1_regularization_strength=0.0,
-    l2_regularization_strength=0.0,
-    l2_shrinkage_regularization_strength=0.0,
-    beta=0.0,
-):
-    old = state.get("n", np.full_like(w, initial_accumulator_value))
-    state["n"] = old + g * g
-    power = state["n"] ** -learning_rate_power - old**-learning_rate_power
-    shrunk = g + 2 * l2_shrinkage_regularization_strength * w
-    z = state["z"] = state.get("z", np.zeros_like(w)) + shrunk - power / learning_rate * w
-    scale = (beta + state["n"] ** -learning_rate_power) / learning_rate + 2 * l2_regularization_strength
-    return (np.clip(z, -l1_regularization_strength, l1_regularization_strength) - z) / scale
-
-
-NUMPY = {
-    "RMSprop": numpy_rmsprop,
-    "Adagrad": numpy_adagrad,
-    "Adadelta": numpy_adadelta,
-    "Adamax": numpy_adamax,
-    "Nadam": numpy_nadam,
-    "Ftrl": numpy_ftrl,
-}
-
-
 def numpy_by_rows(kind, options, *, steps):
     """Train with NumPy in float64, each row of the table on its own: absent rows stay, or only their averages decay."""
-    rule = NUMPY[kind]
+    rule = RULES[kind]
     decaying = kind == "Nadam" or (kind == "RMSprop" and not options.get("momentum"))
     steps_of_problem = problem("float64", steps=steps)
     first = next(steps_of_problem)
@@ -205,7 +120,7 @@ def numpy_trained(rule, options, *, steps):
         table = np.zeros(SHAPES["table"])
         np.add.at(table, indices, rows)
         for name, gradient in {**dense, "table": table}.items():
-            if name == "table" and rule is numpy_sgd:
+            if name == "table" and rule is RULES["SGD"]:
                 present = np.unique(indices)
                 state = {key: array[present] for key, array in states[name].items()}
                 values[name] = values[name].copy()
@@ -219,19 +134,12 @@ def numpy_trained(rule, options, *, steps):
     return values
 
 
-def float32_rounded(options):
-    """Return options as float32 variables hold them, which is what the optimizers compute with."""
-    plain = ("epsilon", "initial_accumulator_value", "l2_shrinkage_regularization_strength")
-    return {key: float(np.float32(v)) if type(v) is float and key not in plain else v for key, v in options.items()}
-
-
 @pytest.mark.parametrize("case", OPTIONS)
 @pytest.mark.parametrize("graph", [False, True])
 def test_a_hundred_steps_equal_a_numpy_transcription(case, graph):
     kind, options = OPTIONS[case]
     defaults = {"SGD": {"learning_rate": 0.01, "momentum": 0.0}, "Adam": {"beta_1": 0.9, "beta_2": 0.999}}[kind]
-    rule = {"SGD": numpy_sgd, "Adam": numpy_adam}[kind]
-    expected = numpy_trained(rule, float32_rounded({**defaults, **options}), steps=100)
+    expected = numpy_trained(RULES[kind], float32_rounded({**defaults, **options}), steps=100)
     actual = trained(OURS[kind](**options), tf.float64, graph=graph, steps=100)
     for name in NAMES:
         np.testing.assert_allclose(actual[name], expected[name], rtol=1e-11, atol=1e-12, err_msg=name)

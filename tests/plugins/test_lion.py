@@ -15,19 +15,18 @@ import tensorflow as tf
 import optreg
 import optreg_modern.lion
 from optreg_modern.lion import Lion
+from optreg_modern.references import lion
 
 OPTAX = json.loads((Path(__file__).parents[1] / "golden" / "optax" / "lion.json").read_text())
 LARGE = (300, 300)  # above the size from which a rule is compiled into one kernel
 
 
 def numpy_lion(value, gradients, *, rate, beta_1=0.9, beta_2=0.99, decay=0.0):
-    """Algorithm 2 of the paper, one gradient after the other; returns value and average."""
-    average = np.zeros_like(value)
-    for gradient in gradients:
-        step = np.sign(beta_1 * average + (1 - beta_1) * gradient)
-        value = value - rate * (step + decay * value)
-        average = beta_2 * average + (1 - beta_2) * gradient
-    return value, average
+    """The reference, one gradient after the other; returns value and average."""
+    state = {}
+    for step, gradient in enumerate(gradients, start=1):
+        value = lion(value, gradient, state, step, learning_rate=rate, beta_1=beta_1, beta_2=beta_2, weight_decay=decay)
+    return value, state.get("m", np.zeros_like(value))
 
 
 def normal(*shape, count, seed=4):

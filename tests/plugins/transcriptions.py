@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from tests.plugins.test_classic import NUMPY, float32_rounded, numpy_adam, numpy_sgd
 
 from optreg.registry import default_registry
-
-RULES = {**NUMPY, "Adam": numpy_adam, "SGD": numpy_sgd}
+from optreg_classic import references
 
 FAMILY = {
     entry.target.rpartition(":")[2]: entry
@@ -18,6 +16,15 @@ FAMILY = {
     if entry.distribution == "optreg" and entry.target.startswith("optreg_classic.")
 }
 """Class name to entry, for the optimizers that the legacy namespace holds."""
+
+RULES = {kind: getattr(references, kind.lower()) for kind in FAMILY}
+"""Class name to rule in NumPy."""
+
+
+def float32_rounded(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as float32 variables hold them, which is what the optimizers compute with."""
+    plain = ("epsilon", "initial_accumulator_value", "l2_shrinkage_regularization_strength")
+    return {key: float(np.float32(v)) if type(v) is float and key not in plain else v for key, v in options.items()}
 
 
 class Transcription:
@@ -33,10 +40,8 @@ class Transcription:
     """
 
     def __init__(self, optimizer: Any, values: Mapping[str, Any], *, stored: Any = None) -> None:
-        known = RULES[type(optimizer).__name__].__kwdefaults__ or {}
-        known = {**known, "learning_rate": None}
-        config = {name: value for name, value in optimizer.get_config().items() if name in known}
         self._rule = RULES[type(optimizer).__name__]
+        config = {name: value for name, value in optimizer.get_config().items() if name in self._rule.__kwdefaults__}
         self._options = float32_rounded(config)
         self._mode = optimizer.card.given(config).sparse
         self._rows = {name: [np.array(row) for row in np.atleast_1d(value)] for name, value in values.items()}
