@@ -42,9 +42,10 @@ def _found(name: str, kind: str | None) -> Entry:
     """
     from optreg.discovery.entries import KINDS, OPTIMIZER, fold
     from optreg.registry import default_registry
+    from optreg.registry.lookup import split
 
     registry = default_registry()
-    short = fold(name.rpartition("/")[2])
+    short = fold(split(name)[1])
     having = [one for one in KINDS if registry.index.named(one, short) or registry.index.aliased(one, short)]
     return registry.optimizer_info(name, kind=kind or next(iter(having), OPTIMIZER))
 

@@ -69,15 +69,23 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def write_json(schema: str, content: Mapping[str, Any]) -> None:
     """Write one JSON document, with the name and version of its schema first."""
     document = _plain_data({"schema": schema, **content})
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    written = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    typer.echo("\n".join(map(_escaped, written.split("\n"))))
 
 
 def write_json_records(schema: str, name: str, records: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON document that holds a list of flat records, one a line, quickly."""
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode  # without indent it runs in C
-    rows = ",\n".join(f"    {encode(record)}" for record in records)
+    rows = ",\n".join(f"    {_escaped(encode(record))}" for record in records)
     rows = f"[\n{rows}\n  ]" if rows else "[]"
     typer.echo(f'{{\n  "schema": {encode(schema)},\n  {encode(name)}: {rows}\n}}')
+
+
+def _escaped(line: str) -> str:
+    r"""Return a line of JSON in which what is not printable stands as ``\u....``, as JSON has it for some of them."""
+    if line.isprintable():  # told in C, see clean
+        return line
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
 
 
 def _terminal_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -237,3 +237,16 @@ def test_of_two_copies_in_one_folder_the_newer_counts(site, one, other, newer):
     site.install_lynx("lynx-pack", module="lynx_module", version=other)
     [entry] = Registry([str(site.folder)]).entries()
     assert entry.version == newer
+
+
+def test_several_threads_load_one_class_once(site):
+    site.install_lynx("good", module="lynx_module")
+    registry = Registry()
+    classes = []
+    threads = [threading.Thread(target=lambda: classes.append(registry.get_class("lynx"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(classes) == 8
+    assert len(set(classes)) == 1

@@ -19,6 +19,9 @@ from optreg.registry.default import get_optimizer, optimizer_info
 
 OURS = "optreg"
 
+IMPORT = "import"
+"""Stands in the place of an implementation while a choice is imported and built for the first time."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -123,6 +126,11 @@ def _broken(choice: Choice, error: Exception) -> Contender:
         raise error
 
     return Contender(choice.label, OURS, refuse, provenance, broken=State.failed(error))
+
+
+def unloadable(choice: Choice, reason: str) -> Contender:
+    """Return what stands for a choice whose import ended the process or never returned; it is not tried again."""
+    return banned(_broken(choice, UnusableOptimizer(reason)), reason)
 
 
 def banned(contender: Contender, reason: str) -> Contender:

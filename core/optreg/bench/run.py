@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from optreg.bench.contenders import Contender, banned, contenders, libraries_named
+from optreg.bench.contenders import IMPORT, Contender, banned, contenders, libraries_named, unloadable
 from optreg.bench.machine import (
     absent_kinds,
     describe_machine,
@@ -145,7 +145,7 @@ def prepare(names: Sequence[str], options: Options, clock: Clock, history: Histo
     )
     clock.tell("preparing")
     results = Results(_now(), [], list(names), asdict(options), describe_machine())
-    field = _field(choices, libraries, options, results)
+    field = _field(choices, libraries, options, results, history)
     field = [banned(it, history.broken.get((it.optimizer, it.implementation), "")) for it in field]
     results.subjects = [contender.provenance for contender in field]
     results.notes += [note for contender in field for note in contender.provenance.notes]
@@ -159,14 +159,17 @@ def prepare(names: Sequence[str], options: Options, clock: Clock, history: Histo
 
 
 def _field(
-    choices: Sequence[Choice], libraries: Sequence[Library], options: Options, results: Results
+    choices: Sequence[Choice], libraries: Sequence[Library], options: Options, results: Results, history: History
 ) -> list[Contender]:
     field: list[Contender] = []
     for choice in choices:
-        found, notes = contenders(choice, libraries)
+        history.announce(f"import of {choice.label}", choice.label, IMPORT)
+        reason = history.broken.get((choice.label, IMPORT), "")
+        found, notes = ([unloadable(choice, reason)], []) if reason else contenders(choice, libraries)
         field += found
         field += hook_contenders(found[0], choice) if options.hooks and not found[0].broken else []
         results.notes += notes
+    history.announce("", "", "")  # nothing foreign runs until the next announcement
     return field
 
 

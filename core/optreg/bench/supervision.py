@@ -78,16 +78,16 @@ class Supervision:
         """Measure in one process, and in another one whenever it dies, until everything is done or the time is up."""
         path = self.journal if number == 0 else self.journal.with_name(f"{self.journal.name}-{number}")
         ends = time.perf_counter() + _GRACE * options.budget
-        deaths = 0
+        deaths: dict[tuple[str, str], str] = {}
         while True:
             left = max(ends - time.perf_counter(), 1.0)
-            going_on = (resume or deaths > 0) and path.exists()
+            going_on = (resume or bool(deaths)) and path.exists()
             argument = self._argument(number, names, replace(options, budget=left / _GRACE), path)
             watch = _Watch(self.observer)
             try:
                 outcome = run_isolated(
                     f"{__name__}:measure",
-                    {**argument, "resume": going_on, "timeout": self.timeout},
+                    {**argument, "resume": going_on, "timeout": self.timeout, "deaths": _listed(deaths)},
                     timeout=left,
                     observer=watch,
                 )
@@ -99,9 +99,9 @@ class Supervision:
                 raise _mistake(outcome)
             if outcome.status == "timed out" or not watch.busy_with:
                 return self._cut_short(path, f"the measuring process was ended: {_ending(outcome)}")
-            deaths += 1
-            history = read_journal(path)
-            history.ban(*watch.busy_with, _reason(outcome, self.timeout))
+            deaths[watch.busy_with] = _reason(outcome, self.timeout)
+            if path.exists():  # an import comes before the journal is begun
+                read_journal(path).ban(*watch.busy_with, deaths[watch.busy_with])
 
     def _argument(self, number: int, names: Sequence[str], options: Options, path: Path) -> dict[str, Any]:
         return {
@@ -134,7 +134,8 @@ class _Watch:
 
     def __call__(self, value: Mapping[str, Any]) -> None:
         if "busy" in value:
-            self.busy_with = (str(value["busy"][0]), str(value["busy"][1]))
+            optimizer, implementation = map(str, value["busy"])
+            self.busy_with = (optimizer, implementation) if optimizer else None
         elif self._observer is not None:
             self._observer(Progress(str(value["doing"]), float(value["elapsed"]), float(value["remaining"])))
 
@@ -147,6 +148,8 @@ def measure(argument: Mapping[str, Any]) -> Any:
     path = Path(argument["journal"])
     history = read_journal(path) if argument["resume"] else History(path)
     history.announce = pulse.begin
+    for optimizer, implementation, reason in argument["deaths"]:
+        history.broken[optimizer, implementation] = reason
     options = Options(**{**argument["options"], "effort": Effort(**argument["options"]["effort"])})
     late = max(time.time() - float(argument["asked"]), 0.0)
     options = replace(options, budget=max(options.budget - late, 1.0), process=int(argument["process"]))
@@ -170,7 +173,7 @@ class _Pulse:
         faulthandler.dump_traceback_later(self._timeout if self._label else max(self._timeout, _START), exit=True)
 
     def begin(self, label: str, optimizer: str, implementation: str) -> None:
-        """Say whom the process is busy with from now on."""
+        """Say whom the process is busy with from now on; nobody where the label is empty."""
         if self._label != label:
             self._label = label
             announce(label)
@@ -204,6 +207,10 @@ def merged(first: Results, other: Results) -> Results:
     first.finished = other.finished
     first.interrupted = first.interrupted or other.interrupted
     return first
+
+
+def _listed(deaths: Mapping[tuple[str, str], str]) -> list[list[str]]:
+    return [[*busy_with, reason] for busy_with, reason in deaths.items()]
 
 
 def _ending(outcome: Outcome) -> str:

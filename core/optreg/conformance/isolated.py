@@ -17,6 +17,8 @@ from optreg.conformance.source_paths import loadable
 from optreg.conformance.validation import Plan, plan
 from optreg.errors import printable
 from optreg.isolation import Outcome, announce, emit, run_isolated
+from optreg.registry import default_registry
+from optreg.registry.lookup import unusable
 
 _LOADING = "loading it"
 _PASSED_ON = ("checks", "groups", "baseline")
@@ -46,6 +48,7 @@ def validate_isolated(  # noqa: PLR0913 - the arguments of validate, and the lim
         UnusableOptimizer: The optimizer cannot be loaded, or loading it crashed or hung.
         OptregError: As ``validate`` raises.
     """
+    _refuse_unusable(optimizer)
     job = {
         "optimizer": optimizer,
         "hyperparameters": dict(hyperparameters or {}),
@@ -64,6 +67,14 @@ def validate_isolated(  # noqa: PLR0913 - the arguments of validate, and the lim
     if outcome.status == "finished":
         return Report.from_dict(outcome.value)
     return _broken_off(optimizer, outcome)
+
+
+def _refuse_unusable(optimizer: str) -> None:
+    """Raise for a name that metadata or source text already rule out: no child need load TensorFlow to say so."""
+    if ":" not in optimizer and not optimizer.endswith(".py"):
+        entry = default_registry().optimizer_info(optimizer)
+        if not entry.usable:
+            raise unusable(entry)
 
 
 def validate_in_child(job: Mapping[str, Any]) -> dict[str, Any]:

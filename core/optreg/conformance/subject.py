@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 from optreg.cards import Card, Interval, Slot
@@ -49,11 +49,11 @@ class Subject:
     @cached_property
     def origin(self) -> tuple[str, str]:
         """Distribution that registers the class, and its version; optreg's own for a class that none registers."""
-        distribution = (default_registry().qualified_name_of(self.cls) or "").partition("/")[0]
-        for name in filter(None, (distribution, "optreg")):
-            with contextlib.suppress(PackageNotFoundError):
-                return name, version(name)
-        return "optreg", "0"
+        registry = default_registry()
+        name = registry.qualified_name_of(self.cls)
+        entry = next((entry for entry in registry.index.entries if entry.qualified_name == name), None)
+        # From the record: importlib.metadata fails at metadata that is no UTF-8.
+        return (entry.distribution, entry.version) if entry and entry.version else ("optreg", version("optreg"))
 
     @property
     def dtypes(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _METADATA_FOLDERS = (".dist-info", ".egg-info")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SECTION = re.compile(r"\[\s*(.+?)\s*\]")
 
 
@@ -134,8 +135,9 @@ def _read_folder(folder: str, group_prefix: str) -> Distribution:
     if group_prefix not in text:
         return Distribution(name, version)
     metadata = _text(f"{folder}/METADATA") or _text(f"{folder}/PKG-INFO")
+    written = _header(metadata, "Name")
     return Distribution(
-        normalise(_header(metadata, "Name") or name),
+        normalise(written) if _NAME.fullmatch(written) else name,  # pip goes by the folder too
         _header(metadata, "Version") or version,
         tuple(parse_entry_points(text, group_prefix=group_prefix)),
         tuple(_headers(metadata, "Requires-Dist")),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from optreg.discovery.entries import SESSION, Entry, fold
+from optreg.discovery.entries import SESSION, Entry, State, fold
 from optreg.discovery.index import Index
 from optreg.errors import (
     AmbiguousOptimizer,
@@ -68,7 +68,7 @@ class Resolution:
         self.steps.append(Step(at, result))
 
     def _resolve(self, name: str) -> Entry:
-        distribution, _, short = self._through_aliases(name.strip()).rpartition("/")
+        distribution, short = split(self._through_aliases(name.strip()))
         folded = fold(short)
         self._say("spelling", f"{name!r} is looked up as {folded!r}")
         entry = self._qualified(distribution, folded) if distribution else self._short(folded)
@@ -161,6 +161,12 @@ class Resolution:
         )
 
 
+def split(name: str) -> tuple[str, str]:
+    """Return distribution and short name; only the latter can have a slash, where it is no valid name."""
+    first, slash, rest = name.partition("/")
+    return (first, rest) if slash else ("", name)
+
+
 def find(index: Index, kind: str, name: str) -> Entry:
     """Return the entry for a qualified name, a short name, an alias or an old name, in this order. It may be unusable.
 
@@ -195,6 +201,16 @@ def name_of_class(index: Index, cls: Callable[..., Any]) -> str | None:
             return entry.qualified_name
     # An entry may point to the place where the class is re-exported; modules already imported can tell.
     return next((entry.qualified_name for entry in index.entries if imported(entry.target) is cls), None)
+
+
+def shortest_name(index: Index, entry: Entry) -> str:
+    """Return the short name where it leads to the entry, else the qualified one."""
+    winner = index.winners.get((entry.kind, entry.name))
+    if entry.replacement is not None:
+        short = entry.state not in (State.AMBIGUOUS, State.SHADOWED)
+    else:  # by name, for another thread may have settled the index anew since the entry was had
+        short = winner is not None and winner.distribution == entry.distribution
+    return entry.name if short else entry.qualified_name
 
 
 def own_aliases(index: Index, entry: Entry) -> list[str]:

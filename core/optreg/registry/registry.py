@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optreg.discovery.entries import KINDS, SESSION, Entry, State, Verdict
+from optreg.discovery.entries import KINDS, SESSION, Entry, Verdict
 from optreg.discovery.index import Index, discover, entry_order, settle
 from optreg.discovery.policy import Policy
 from optreg.errors import InvalidName
@@ -135,12 +135,7 @@ class Registry:
 
     def display_name(self, entry: Entry) -> str:
         """Return the shortest name that leads to the entry."""
-        winner = self.index.winners.get((entry.kind, entry.name))
-        if entry.replacement is not None:
-            short = entry.state not in (State.AMBIGUOUS, State.SHADOWED)
-        else:  # by name, for another thread may have settled the index anew since the entry was had
-            short = winner is not None and winner.distribution == entry.distribution
-        return entry.name if short else entry.qualified_name
+        return lookup.shortest_name(self.index, entry)
 
     def aliases_of(self, entry: Entry) -> tuple[str, ...]:
         """Return the further names of an entry: those of its card, then the user's own."""
