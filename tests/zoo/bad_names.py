@@ -67,7 +67,7 @@ ANIMALS = (
         ),
         message="its metadata gives the name two targets: zoo_folded:Y and zoo_folded:X",
         step="report it to the authors of zoo-folded",
-        clue="two targets",
+        clue="zoo_folded",
     ),
     Animal(
         "clash",
@@ -177,6 +177,6 @@ ANIMALS = (
         step="report it to the authors of zoo-blob",
         ask="blob\ufffd",
         entry="zoo-blob/blob\ufffd",
-        clue="not of the form",
+        clue="zoo-blob",
     ),
 )

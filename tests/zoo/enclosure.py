@@ -27,10 +27,11 @@ GOOD = Fake(
     "good-cats",
     {"good_puma.py": optimizer(summary="Works among all others."), "good_vet.py": marked(_HOOKS)},
     f"[{OPTIMIZERS}]\npuma = good_puma:X\n[{PLUGINS}]\nvet = good_vet\n",
+    copy=3,  # behind the animals, which loaders thus meet first
 )
 """The third-party plugin that no other may disturb: the optimizer ``puma`` and the hook object ``vet``."""
 
-FOLDERS = 3
+FOLDERS = 4
 
 
 def install(
