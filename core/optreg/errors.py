@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+_LONGEST = 500  # characters
+
 
 class OptregError(Exception):
     """Root of every error that optreg raises on purpose."""
@@ -124,6 +126,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def shortened(text: str) -> str:
+    """Return text of a plugin, cut off after 500 characters: one plugin must not fill the listings of all."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rstrip()} …"
 
 
 def listing(names: Iterable[str]) -> str:

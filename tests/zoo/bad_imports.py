@@ -15,6 +15,13 @@ def _failing(name: str, what: str, source: str, message: str, **expected: object
 
 ANIMALS = (
     _failing("raises", "raises in its import", "\nraise OSError('disk on fire')\nclass X: ...", "disk on fire"),
+    _failing(
+        "screams",
+        "raises an error of 1 MB",
+        "\nraise OSError('no! ' * 250_000)\nclass X: ...",
+        "OSError: no! no!",
+        clue="no! no!",
+    ),
     Animal(
         "syntax",
         "syntax error",

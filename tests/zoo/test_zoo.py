@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -192,6 +195,42 @@ def test_nothing_that_is_printed_drives_the_terminal(optreg, command):
     assert live_text(done.stdout + done.stderr) == set()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo terminals")
+@pytest.mark.parametrize("form", [["list", "--kind", "all"], ["info", "painted"], ["info", "flashing"]], ids=" ".join)
+def test_a_terminal_shows_names_and_summaries_as_they_are_written(zoo, form):
+    shown = on_a_terminal(
+        f"import sys; sys.path[:0] = {zoo!r}; sys.argv[1:] = {form!r}; import optreg_cli.main as m; m.run()"
+    )
+    ours = re.compile(r"\x1b\[[0-4;]*m")  # bold and faint; what an animal wants is red, 31
+    assert live_text(ours.sub("", shown)) == set()
+    if "flashing" not in form:
+        assert "[bold red]Best[/] <script>alert(1)</script> optimizer." in shown
+    if "list" in form:
+        assert "[bold red]lion[/]" in shown
+
+
+def on_a_terminal(code: str) -> str:
+    """Return what a program writes to a terminal of many columns."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "400"}
+    program = subprocess.Popen([sys.executable, "-c", code], stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux reports the end so
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    os.close(ours)
+    assert program.wait(timeout=300) == 0
+    return shown.decode()
+
+
+def test_a_huge_error_is_cut(registry):
+    told = answer(registry, next(animal for animal in ANIMALS if animal.name == "screams"))
+    assert len(told) < 1000
+
+
 def test_a_huge_summary_is_cut_and_the_listing_stays_readable(optreg):
     [line] = [line for line in optreg("list").stdout.splitlines() if line.startswith("verbose ")]
     assert line.endswith("Step Step …")
@@ -220,7 +259,7 @@ def test_bench_gives_those_that_crash_or_hang_a_row_and_measures_the_good_one(op
     layout.write_text(json.dumps({"shapes": [[4, 3]]}))
     done = optreg(
         *("bench", "run", "segfaults", "hangs", "puma", "--mode", "speed", "--execution", "eager"),
-        *("--layout", str(layout), "--timeout", "15", "--budget", "900", "--json", "-"),
+        *("--layout", str(layout), "--timeout", "10", "--budget", "900", "--json", "-"),
     )
     assert done.exit_code == 3, done.stderr
     states = {
@@ -230,4 +269,4 @@ def test_bench_gives_those_that_crash_or_hang_a_row_and_measures_the_good_one(op
     }
     assert states["puma"][0] == "finished"
     assert states["segfaults"] == ("failed", "killed by SIGSEGV in 'import of segfaults'")
-    assert states["hangs"] == ("failed", "no sign of life for 15 s in 'import of hangs', and was ended")
+    assert states["hangs"] == ("failed", "no sign of life for 10 s in 'import of hangs', and was ended")

@@ -10,6 +10,8 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from optreg.errors import shortened
+
 _SECTIONS = (
     "rule",
     "differences",
@@ -31,10 +33,6 @@ _ENTRY = re.compile(r"(\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?:\([^)]*\))?\s*:\s*
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
-LONGEST_SUMMARY = 500
-"""Characters; what goes on is cut off, or one plugin could fill the listings of all."""
-
-
 class Docstring(NamedTuple):
     """The parts of a docstring that a card shows."""
 
@@ -51,7 +49,7 @@ def parse_docstring(text: str | None) -> Docstring:
     summary, rest = _first_sentence(paragraphs[0]) if paragraphs else ("", "")
     arguments = sections.get("arguments", []) + sections.get("args", [])
     return Docstring(
-        summary=summary if len(summary) <= LONGEST_SUMMARY else f"{summary[:LONGEST_SUMMARY].rstrip()} …",
+        summary=shortened(summary),
         description="\n\n".join([rest, *paragraphs[1:]] if rest else paragraphs[1:]),
         rule=_block(sections.get("rule", [])),
         arguments=dict(_argument_entries(_block(arguments))),

@@ -14,7 +14,7 @@ from typing import Any
 
 from optreg.discovery.entries import BUILT_IN, PLUGIN, State, Verdict
 from optreg.discovery.index import is_target
-from optreg.errors import InvalidName, UnusableOptimizer, listing, printable
+from optreg.errors import InvalidName, UnusableOptimizer, listing, printable, shortened
 
 _CONTRACT = "optreg.optimizer"  # the package that defines the base class; importing it here would load TensorFlow
 _OTHER_LIBRARIES = ("keras", "tf_keras", "tensorflow")
@@ -181,7 +181,7 @@ def _raised_by(error: BaseException, module: str) -> bool:
 
 
 def _verdict(error: BaseException, module: str) -> Verdict:
-    text = printable(f"{type(error).__name__}: {error}".rstrip(": "))
+    text = printable(shortened(f"{type(error).__name__}: {error}".rstrip(": ")))
     missing = error.name.partition(".")[0] if isinstance(error, ModuleNotFoundError) and error.name else ""
     if missing and missing != module.partition(".")[0]:
         step = f"pip install {missing}, then optreg.refresh()"
