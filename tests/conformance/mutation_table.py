@@ -1,6 +1,6 @@
 """Which checks catch which mutant: every mutant against the whole suite.
 
-``python -m tests.conformance.mutation_table`` runs them all (some ten minutes on two cores) and writes
+``python -m tests.conformance.mutation_table`` runs them all (half an hour on two cores) and writes
 ``mutation_table.json`` beside this file; ``python -m tests.conformance.page`` puts it into docs/conformance.md.
 The two checks that start a process run only on the mutants that are made for them.
 """
@@ -19,6 +19,12 @@ from optreg.conformance import select_checks, use_two_logical_devices, validate
 RECORD = Path(__file__).with_name("mutation_table.json")
 SLOW = {"check_a_fresh_process_continues_the_training", "check_importing_it_leaves_the_devices_free"}
 CAUGHT = {"failed", "warned"}
+
+
+def mutations() -> dict[str, Any]:
+    """Return mutant to what was recorded: the check it is made for, and those that caught it."""
+    found: dict[str, Any] = json.loads(RECORD.read_text())
+    return found
 
 
 def caught(mutant: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ that ``tests.conformance.mutation_table`` and ``tests.conformance.ledgers`` keep
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from optreg.conformance import Check, all_checks, groups
 
 from .ledgers import recorded
 from .mutants import all_mutants
-from .mutation_table import RECORD
+from .mutation_table import mutations
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -42,16 +41,25 @@ def _row(check: Check) -> str:
 
 
 def mutation_table() -> str:
-    """Return how sharp the suite is, and which mutants further checks catch."""
-    mutants: dict[str, Any] = json.loads(RECORD.read_text())
-    others = {
-        name: [check.removeprefix("check_") for check in found["caught by"] if check != found["made for"]]
-        for name, found in mutants.items()
-    }
-    rows = [f"| {name} | {', '.join(further)} |" for name, further in others.items() if further]
-    alone = len(mutants) - len(rows)
+    """Return how sharp the suite is: for each check its mutants, and the checks that catch these as well."""
+    mutants = mutations()
+    alone = sum(not _further(found) for found in mutants.values())
     summary = f"{len(mutants)} mutants, each caught by the check it is made for; {alone} by that check alone."
-    return "\n".join([summary, "", "| mutant | also caught by |", "|---|---|", *rows, ""])
+    rows = [_mutation_row(check, mutants) for check in all_checks()]
+    return "\n".join([summary, "", "| check | its mutants | also caught by |", "|---|---|---|", *rows, ""])
+
+
+def _mutation_row(check: Check, mutants: dict[str, Any]) -> str:
+    own = [name for name, found in mutants.items() if found["made for"] == check.id]
+    catching = {other for name in own for other in _further(mutants[name])}
+    others = [other.title for other in all_checks() if other.id in catching]
+    return f"| {check.title} | {', '.join(own)} | {'; '.join(others)} |"
+
+
+def _further(found: dict[str, Any]) -> set[str]:
+    """Return the required checks that catch a mutant made for another; hardly a mutant is documented as recommended."""
+    required = {check.id for check in all_checks() if check.severity != "should"}
+    return required & set(found["caught by"]) - {found["made for"]}
 
 
 def ledger_table() -> str:

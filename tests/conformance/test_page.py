@@ -7,6 +7,7 @@ from optreg.registry import default_registry
 
 from .ledgers import recorded
 from .mutants import all_mutants
+from .mutation_table import mutations
 from .page import PAGE, rendered
 
 
@@ -18,6 +19,13 @@ def test_the_page_names_every_check_and_every_mutant() -> None:
 
 def test_the_tables_of_the_page_are_those_of_the_records() -> None:
     assert rendered(PAGE.read_text()) == PAGE.read_text()
+
+
+def test_each_check_has_a_row_in_the_mutation_table_with_a_mutant_that_it_caught() -> None:
+    found = mutations()
+    assert {name: one["made for"] for name, one in found.items()} == {m.__name__: m.caught_by for m in all_mutants()}
+    assert {one["made for"] for one in found.values()} == {check.id for check in all_checks()}
+    assert [name for name, one in found.items() if one["made for"] not in one["caught by"]] == []
 
 
 def test_the_ledgers_cover_every_built_in_and_every_check() -> None:
