@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
+from optreg_pytest.distributions import Metadata, forget_modules, write_distribution
 
 CONTRACT_STAND_IN = '''
 class Optimizer:
@@ -71,16 +71,9 @@ class Site:
         **optimizers: str,
     ) -> None:
         """Write modules (path to source) and metadata; keywords are optimizer entry points."""
-        for path, source in (modules or {}).items():
-            file = self.folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(source if isinstance(source, bytes) else textwrap.dedent(source).encode())
-        info = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
-        info.mkdir(exist_ok=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
         lines = "".join(f"{name} = {target}\n" for name, target in optimizers.items())
-        (info / "entry_points.txt").write_text(f"[optreg.optimizers]\n{lines}\n{textwrap.dedent(entry_points)}")
-        importlib.invalidate_caches()
+        points = f"[optreg.optimizers]\n{lines}\n{textwrap.dedent(entry_points)}"
+        write_distribution(self.folder, modules or {}, Metadata(distribution, version, points))
 
     def install_lynx(self, distribution: str, *, module: str, name: str = "lynx", version: str = "1.0") -> None:
         """Install a working optimizer class ``Lynx`` in a module of its own."""
@@ -95,9 +88,5 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     built = Site(tmp_path / "site")
     (built.folder / "contract_stand_in.py").write_text(CONTRACT_STAND_IN)
     monkeypatch.syspath_prepend(str(built.folder))
-    before = set(sys.modules)
     yield built
-    for name in set(sys.modules) - before:
-        origin = getattr(sys.modules[name], "__file__", None) or ""
-        if origin.startswith(str(tmp_path)):
-            del sys.modules[name]
+    forget_modules(built.folder)

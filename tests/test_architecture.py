@@ -37,6 +37,9 @@ KERASES = ("keras", "tf_keras")
 CORE_MAY = {"numpy", "packaging", "pluggy", "optreg"}  # packaging comes with TensorFlow
 CLI_MAY = {"optreg", "optreg_cli", "typer", "rich"}
 PLUGINS_MAY = {"optreg", "tensorflow", "numpy"}
+PYTEST_PACKAGE = "optreg_pytest"
+"""Stands in core/ beside optreg, which must not know of it."""
+
 EXTRAS = {"conformance": {"pytest"}, "bench": {"sklearn", "scipy", "torch", "optax", "jax", "jinja2", "matplotlib"}}
 """Optional libraries that a part of core may import where a function needs them."""
 
@@ -93,6 +96,8 @@ def outsiders(root: Path, room: str, allowed: Callable[[Path], set[str]]) -> lis
 
 def core_imports_only_what_it_may(root: Path) -> list[str]:
     def allowed(file: Path) -> set[str]:
+        if file.is_relative_to(root / "core" / PYTEST_PACKAGE):
+            return {"optreg", PYTEST_PACKAGE, "pytest"}
         part = part_of_core(file, root)
         heavy = {"tensorflow", *KERASES} if part in TENSORFLOW_ROOMS else set()
         return CORE_MAY | heavy | EXTRAS.get(part, set())
@@ -131,15 +136,20 @@ def cli_imports_only_what_it_may(root: Path) -> list[str]:
 
 
 def rooms_hold_their_packages_and_nothing_else(root: Path) -> list[str]:
-    contents = {room: {path.name for path in (root / room).iterdir()} - {"__pycache__"} for room in ("core", "cli")}
+    rooms = {"core": {"optreg", PYTEST_PACKAGE}, "cli": {"optreg_cli"}}
     complaints = [
         f"{room}/ holds {name}"
-        for room, package in (("core", "optreg"), ("cli", "optreg_cli"))
-        for name in contents[room] ^ {package}
+        for room, wanted in rooms.items()
+        for name in ({path.name for path in (root / room).iterdir()} - {"__pycache__"}) ^ wanted
     ]
     packages = [path for path in (root / "plugins").iterdir() if path.name != "__pycache__"]
     complaints += [f"plugins/{path.name} is not a package" for path in packages if not (path / "__init__.py").is_file()]
-    typed = [root / "core" / "optreg", root / "cli" / "optreg_cli", *(path for path in packages if path.is_dir())]
+    typed = [
+        root / "core" / "optreg",
+        root / "core" / PYTEST_PACKAGE,
+        root / "cli" / "optreg_cli",
+        *(path for path in packages if path.is_dir()),
+    ]
     return complaints + [
         f"{path.relative_to(root)} has no py.typed" for path in typed if not (path / "py.typed").is_file()
     ]
@@ -231,6 +241,8 @@ def house(tmp_path):
         "core/optreg/optimizer/__init__.py": "",
         "core/optreg/optimizer/contract.py": "import tensorflow as tf\nfrom optreg.registry import find\n",
         "core/optreg/py.typed": "",
+        "core/optreg_pytest/plugin.py": "import pytest\nfrom optreg.registry import find\n",
+        "core/optreg_pytest/py.typed": "",
         "plugins/optreg_classic/__init__.py": "",
         "plugins/optreg_classic/py.typed": "",
         "plugins/optreg_classic/sgd.py": "import tensorflow as tf\nimport optreg\n",
@@ -269,6 +281,13 @@ def test_a_sound_house_has_no_complaints(house, rule):
             "core/optreg/errors.py",
             "def f():\n    import tensorflow",
             "imports tensorflow",
+        ),
+        (core_imports_only_what_it_may, "core/optreg/errors.py", "import optreg_pytest", "imports optreg_pytest"),
+        (
+            core_imports_only_what_it_may,
+            "core/optreg_pytest/plugin.py",
+            "import tensorflow",
+            "plugin.py imports tensorflow",
         ),
         (core_imports_only_what_it_may, "core/optreg/optimizer/state/slots.py", "import typer", "imports typer"),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from optreg.registry import Registry, default_registry
 from optreg.scaffold import LICENSES, STYLES, Project, create
 from optreg.scaffold.package import rendered
 from optreg_cli.main import app
+from optreg_pytest.distributions import Metadata, write_distribution
 
 __all__ = ["site"]
 
@@ -189,3 +191,20 @@ def test_writing_a_package_from_python_asks_the_registry_it_is_given(tmp_path):
     assert not (tmp_path / "x").exists()
     made = create(Project("sgd", folder=tmp_path / "x"), registry=Registry(path=[]))
     assert made.notes == ()
+
+
+@pytest.mark.slow
+def test_the_tests_of_a_new_package_pass(tmp_path):
+    create(Project("heavy-ball", folder=tmp_path / "new"))
+    sources = {path.name: path.read_text() for path in (tmp_path / "new/src/optreg_heavy_ball").iterdir()}
+    modules = {f"optreg_heavy_ball/{name}": source for name, source in sources.items()}
+    points = "[optreg.optimizers]\nheavy_ball = optreg_heavy_ball.optimizer:HeavyBall\n"
+    write_distribution(tmp_path / "site", modules, Metadata("optreg-heavy-ball", "0.1.0", points))
+    # The checks of conformance have tests of their own, and take most of the time.
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not conforms"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path / "new", env=environment, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout

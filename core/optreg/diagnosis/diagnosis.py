@@ -11,7 +11,8 @@ from optreg.diagnosis import plugins, surroundings, trial
 from optreg.diagnosis.finding import Fact, Finding
 from optreg.discovery.entries import PLUGIN, State
 from optreg.errors import AmbiguousOptimizer, InvalidFilter
-from optreg.registry.registry import Registry, default_registry
+from optreg.registry.process import default_registry
+from optreg.registry.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def contributed_findings(entries: Iterable[Entry], *, timeout: float = TIME_LIMI
 def _load(argument: Any) -> dict[str, str] | None:
     """Runs in the child: load an entry, and return its error, step and trace, or None."""
     from optreg.errors import UnusableOptimizer  # noqa: PLC0415 - in the child only
-    from optreg.registry.registry import default_registry  # noqa: PLC0415 - in the child only
+    from optreg.registry.process import default_registry  # noqa: PLC0415 - in the child only
 
     kind, name = argument
     announce("import")
@@ -65,7 +65,7 @@ def _load(argument: Any) -> dict[str, str] | None:
 
 def _check(name: str) -> list[list[str]]:
     """Runs in the child: call the doctor checks of one plugin."""
-    from optreg.registry.registry import default_registry  # noqa: PLC0415 - in the child only
+    from optreg.registry.process import default_registry  # noqa: PLC0415 - in the child only
 
     registry = default_registry()
     entry = registry.optimizer_info(name, kind=PLUGIN)

@@ -7,12 +7,15 @@ it is asked for. Nothing is imported for that: neither TensorFlow, nor a plugin,
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from optreg.keras.arrival import LIBRARIES
 from optreg.registry import Registry, default_registry
+from optreg.registry.process import registry_of_the_process
 
 PACKAGE = "optreg"
 CLASS_NAME = "WrappedOptimizer"
@@ -76,6 +79,17 @@ def offer_names(library: Any) -> None:
         # Whatever is wrong with a plugin or a setting must not break ``import keras``.
         warnings.warn(f"{library.__name__} does not learn the names of optreg: {error}", stacklevel=2)
     default_registry().watch(offer_again)
+
+
+def withdraw_names() -> None:
+    """Take out of the tables of both Kerases the names that the registry of the process does not know."""
+    for library in filter(None, map(sys.modules.get, LIBRARIES)):
+        table: dict[str, Any] = library.utils.get_custom_objects() if hasattr(library, "utils") else {}
+        offered = [found for found in table.values() if isinstance(found, Identifier)]
+        known = set(known_names(registry_of_the_process())) if offered else set()
+        for identifier in offered:
+            if identifier.wanted not in known:
+                del table[identifier]
 
 
 def known_names(registry: Registry) -> Iterator[str]:

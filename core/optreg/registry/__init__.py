@@ -1,5 +1,6 @@
 """From names to classes to instances."""
 
-from optreg.registry.registry import Registry, default_registry
+from optreg.registry.process import default_registry, registry_in_use
+from optreg.registry.registry import Registry
 
-__all__ = ["Registry", "default_registry"]
+__all__ = ["Registry", "default_registry", "registry_in_use"]

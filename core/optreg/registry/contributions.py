@@ -15,7 +15,8 @@ import pluggy
 from optreg.discovery.entries import PLUGIN, Entry, State, Verdict
 from optreg.errors import UnusableOptimizer, printable, suggestion
 from optreg.hookspecs import PROJECT, ContributionHooks, StepHooks
-from optreg.registry.registry import Registry, default_registry
+from optreg.registry.process import default_registry
+from optreg.registry.registry import Registry
 
 CONTRIBUTION_HOOKS = tuple(name for name in vars(ContributionHooks) if not name.startswith("_"))
 """Names of the hooks that are called here."""

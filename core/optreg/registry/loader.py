@@ -8,7 +8,7 @@ from typing import Any
 
 from optreg.discovery.entries import Entry, State, Verdict
 from optreg.registry import lookup
-from optreg.registry.loading import LoadFailure, load_target
+from optreg.registry.loading import LoadFailure, imported, load_target
 from optreg.registry.old_name_warnings import OldNameWarnings
 
 Mark = Callable[[Entry, Verdict], Entry]
@@ -50,6 +50,11 @@ class Loader:
         """Take back that something was loaded, because it has turned out to be broken."""
         with self._lock:
             self._loaded.pop(target, None)
+
+    def forget_gone(self) -> None:
+        """Take back what is no longer what its target names, because its module was removed or loaded anew."""
+        with self._lock:
+            self._loaded = {target: loaded for target, loaded in self._loaded.items() if imported(target) is loaded}
 
     def _import(self, entry: Entry) -> Callable[..., Any]:
         if not entry.usable:

@@ -94,8 +94,14 @@ def target_of(cls: Any) -> str:
 
 def imported(target: str) -> Any:
     """Return what a target names if its module is imported already, else None."""
-    module, _, attribute = target.partition(":")
-    return getattr(sys.modules.get(module), attribute, None) if attribute else None
+    name, _, attribute = target.partition(":")
+    module = sys.modules.get(name)
+    if not attribute:
+        return module
+    try:
+        return attrgetter(attribute)(module)
+    except Exception:  # a module may compute its attributes, and fail
+        return None
 
 
 def is_optimizer(cls: object) -> bool:

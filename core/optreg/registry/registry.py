@@ -1,6 +1,6 @@
 """Names to classes to instances.
 
-A ``Registry`` is an object, so that tests and tools can have their own; ``default_registry`` is that of the process.
+A ``Registry`` is an object, so that tests and tools can have their own; ``process.default_registry`` is the one in use.
 All methods may be called from several threads. No lock is held while a plugin is imported.
 """
 
@@ -63,9 +63,12 @@ class Registry:
         with self._lock:
             if self._found is None:
                 policy = Policy.from_environment(self._environment).with_pins(self._pins)
-                self._found = discover(self._path, policy=policy, environment=self._environment)
+                self._found = self._discovered(policy)
                 self._settle(policy)
             return self._index
+
+    def _discovered(self, policy: Policy) -> tuple[Entry, ...]:
+        return discover(self._path, policy=policy, environment=self._environment)
 
     def enforce(self) -> None:
         """Hold the installation against strict mode and the required plugins; once for each scan.
@@ -84,17 +87,23 @@ class Registry:
     def refresh(self) -> None:
         """Look again at what is installed, for instance after ``pip install`` in a notebook.
 
-        Classes already loaded stay; failures are forgotten, so that a repaired plugin is tried again.
+        Classes already loaded stay as long as their modules do; failures are forgotten, so that a repaired plugin is
+        tried again.
         """
         importlib.invalidate_caches()
         with self._lock:
             self._found = None
+            self._loader.forget_gone()
             self.__dict__.pop("contributions", None)
         self._tell_watchers()
 
     def watch(self, changed: Callable[[Registry], None]) -> None:
         """Have a function called with this registry whenever names may have been added."""
         self._watchers.append(changed)
+
+    def share_watchers(self, other: Registry) -> None:
+        """Tell those who watch another registry, and all who will, of the names of this one too."""
+        self._watchers = other._watchers
 
     def _tell_watchers(self) -> None:
         for changed in self._watchers:
@@ -176,19 +185,11 @@ class Registry:
         return self.load(self.optimizer_info(name, kind=kind))
 
     def get_class_of_keras(self, class_name: str) -> Callable[..., Any]:
-        """Return the class for a class name in a Keras configuration: ``"Adam"`` leads to ``adam``.
-
-        Raises:
-            UnknownOptimizer, AmbiguousOptimizer, UnusableOptimizer: As for ``get_class``.
-        """
+        """Return the class for a class name of Keras, ``"Adam"`` for ``adam``; errors are those of ``get_class``."""
         return self.load(lookup.find_class_name(self.index, "optimizer", class_name))
 
     def load(self, entry: Entry) -> Callable[..., Any]:
-        """Return the class or object of an entry. What fails here is shown as broken from then on.
-
-        Raises:
-            UnusableOptimizer: As for ``get_class``.
-        """
+        """Return the class or object of an entry, or raise ``UnusableOptimizer`` and show it as broken from then on."""
         return self._loader.load(entry)
 
     def qualified_name_of(self, cls: Callable[..., Any]) -> str | None:
@@ -290,9 +291,3 @@ class Registry:
             self._loader.forget(entry.target)
             self._settle(policy)
         return broken
-
-
-@functools.cache
-def default_registry() -> Registry:
-    """Return the registry of this process, which the functions of ``optreg`` use."""
-    return Registry()
