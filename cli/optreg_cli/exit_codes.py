@@ -16,6 +16,7 @@ NOTHING_MATCHED = 3
 PLUGIN_UNUSABLE = 4
 INTERNAL = 5
 INTERRUPTED = 130  # as shells report a program ended by Ctrl-C
+CLOSED_PIPE = 141  # and one whose reader, such as `head -1`, has left before the end
 
 MEANINGS = (
     "Exit codes: 0 fine, 1 checks failed, 2 wrong usage, 3 nothing matched, 4 plugin unusable, "

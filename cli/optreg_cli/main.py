@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from typing import Annotated, Any
 
@@ -53,8 +54,9 @@ class Shell(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(exit_codes.INTERRUPTED) from None
         except Exception as error:
-            broken_pipe = isinstance(error, OSError) and error.errno == errno.EPIPE  # as in `optreg list | head -1`
-            if broken_pipe or hasattr(error, "exit_code"):
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:  # as in `optreg list | head -1`
+                raise typer.Exit(exit_codes.CLOSED_PIPE) from None
+            if hasattr(error, "exit_code"):
                 raise
             raise typer.Exit(exit_codes.report(error)) from error
 
@@ -104,6 +106,12 @@ def run() -> None:
         # A terminal that cannot show a symbol gets a question mark, not a UnicodeEncodeError.
         getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
     try:
-        app(prog_name="optreg")
+        try:
+            app(prog_name="optreg")
+        finally:
+            sys.stdout.flush()  # what is still held back may meet the closed pipe only here
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
+        sys.exit(exit_codes.CLOSED_PIPE)
     except KeyboardInterrupt:
         sys.exit(exit_codes.INTERRUPTED)
