@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # A block below a marker belongs to another test.
 FENCE = re.compile(r"(?<!-->\n)```python\n(.*?)```", re.DOTALL)
 EXAMPLES = [
