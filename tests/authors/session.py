@@ -64,7 +64,7 @@ class Author:
         self.run(f'python -m pip install --quiet "{wheel}"', where=self.folder)
 
     def run(self, command: str, *, where: Path, code: int = 0) -> str:
-        """Run a command in the author's environment and return what it printed.
+        """Run a command in the author's environment and return what it printed, the author's folder as ``~``.
 
         Raises:
             AssertionError: It ended with another exit code than the expected one.
@@ -95,7 +95,8 @@ class Author:
             check=False,
         )
         assert done.returncode == code, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-        return done.stdout if code == 0 else done.stdout + done.stderr
+        shown = done.stdout if code == 0 else done.stdout + done.stderr
+        return shown.replace(str(self.folder), "~")
 
     def live(self, session: Sequence[Step], edit: Callable[[Path], None]) -> dict[str, str]:
         """Go through all steps, editing the package after the first, and return what each printed."""
