@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import tensorflow as tf
+from tests.bench import network_block
 
 import optreg
 from optreg.bench import Effort, Layout, Options
 from optreg.bench.results import Sample, SpeedEntry
 
 TINY = Layout("tiny", ((3, 4), (5,)), "two small tensors")
+
+
+@pytest.fixture(scope="session")
+def blocking_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that blocks the network of every Python that starts with it on its path."""
+    folder = tmp_path_factory.mktemp("blocking")
+    text = Path(network_block.__file__).read_text(encoding="utf-8")
+    (folder / "sitecustomize.py").write_text(f"{text}\n\nblock()\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_network(blocking_folder: Path) -> Iterator[None]:
+    """Let nothing that a test of the benchmark does leave this machine, in this process or in a child.
+
+    It holds for a module, because what a module's fixtures do must be blocked as well.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for target, name, value in list(network_block.replacements()):
+            patch.setattr(target, name, value)
+        path = os.environ.get("PYTHONPATH")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(blocking_folder), *([path] if path else [])]))
+        yield
 
 
 @pytest.fixture
