@@ -69,7 +69,7 @@ def test_functions_and_properties_are_shown(monkeypatch: pytest.MonkeyPatch) -> 
         (("run", "sgd", "--lr-grid", "fast"), "learning rates are numbers separated by commas, received 'fast'"),
         (("run", "sgd", "--lr-grid", "-1"), "a learning rate to try must be a positive number, received -1.0"),
         (("run", "sgd", "--task", "digit"), "Did you mean 'digits'?"),
-        (("run", "sgd", "--suite", "quik"), "unknown suite 'quik'; suites: smoke, quick, standard."),
+        (("run", "sgd", "--suite", "quik"), "unknown suite 'quik'; suites: smoke, quick, standard, full."),
         (("run", "sgd", "--mode", "landscapes", "--function", "rosen"), "unknown function 'rosen'"),
         (("calibrate", "--task", "digit"), "Did you mean 'digits'?"),
     ],

@@ -12,6 +12,7 @@ import typer
 from optreg_cli import exit_codes
 from optreg_cli.bench import baselines, codes
 from optreg_cli.bench.comparing import Csv, FailOn, Junit, Markdown, Strict, code_of, confront, write_reports
+from optreg_cli.bench.durations import parse_seconds
 from optreg_cli.bench.measuring import Way, journal_of, measured
 from optreg_cli.bench.planning import show_plan
 from optreg_cli.completion import complete_name
@@ -50,11 +51,19 @@ Tasks = Annotated[
     list[str] | None,
     typer.Option("--task", help="Learning task, such as digits or cancer; those of the suite by default. Repeatable."),
 ]
-Suite = Annotated[str, typer.Option(help="Which tasks and functions: smoke, quick or standard.")]
+Suite = Annotated[
+    str | None,
+    typer.Option(
+        help="How much: smoke (20 s in all), quick (2 min for each optimizer), standard (15 min) or full (2 h). "
+        "It sets layouts, modes, tasks, seeds, trials and budget where you do not; optreg bench list shows what."
+    ),
+]
 Functions = Annotated[
     list[str] | None, typer.Option("--function", help="Test function of --mode landscapes, such as rosenbrock.")
 ]
-Trials = Annotated[int, typer.Option(min=0, help="Learning rates to try for each optimizer and task; none by default.")]
+Trials = Annotated[
+    int | None, typer.Option(min=0, help="Learning rates to try for each optimizer and task; none by default.")
+]
 Rates = Annotated[str, typer.Option("--lr-grid", metavar="RATES", help="Try exactly these: 0.001,0.01,0.1.")]
 Executions = Annotated[
     list[str] | None, typer.Option("--execution", help="eager, graph or xla; the first two by default.")
@@ -63,12 +72,21 @@ Devices = Annotated[
     list[str] | None,
     typer.Option("--device", help="cpu, gpu, gpu:0, tpu; the first of each kind by default."),
 ]
-Seeds = Annotated[int, typer.Option(min=1, help="Training runs of each optimizer, paired: same start, same batches.")]
+Seeds = Annotated[
+    int | None,
+    typer.Option(min=1, show_default="5", help="Training runs of each optimizer, paired: same start, same batches."),
+]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Passes over the training data; as each task plans by default.")
 ]
 Budget = Annotated[
-    float, typer.Option(min=1, help="Seconds for everything; what does not fit is shown as not measured.")
+    float | None,
+    typer.Option(
+        parser=parse_seconds,
+        metavar="TIME",
+        show_default="100",
+        help="For everything, such as 120, 120s or 2m; what does not fit is shown as not measured.",
+    ),
 ]
 Hooks = Annotated[
     bool,
@@ -110,13 +128,13 @@ def run(  # noqa: PLR0913 - one argument for each option of the command
     execution: Executions = None,
     device: Devices = None,
     task: Tasks = None,
-    suite: Suite = "smoke",
+    suite: Suite = None,
     function: Functions = None,
-    seeds: Seeds = 5,
+    seeds: Seeds = None,
     epochs: Epochs = None,
-    trials: Trials = 0,
+    trials: Trials = None,
     lr_grid: Rates = "",
-    budget: Budget = 100.0,
+    budget: Budget = None,
     hooks: Hooks = False,
     json: Json = None,
     resume: Resume = False,
@@ -141,8 +159,8 @@ def run(  # noqa: PLR0913 - one argument for each option of the command
     quiet_tensorflow()
     given = {"layouts": layout, "modes": mode, "executions": execution, "devices": device, "against": against}
     given |= {"tasks": task, "landscapes": function}
-    numbers = {"seeds": seeds, "epochs": epochs, "trials": trials, "rates": _rates(lr_grid), "suite": suite}
-    options = _options(given, budget=budget, hooks=hooks, **numbers)
+    numbers = {"seeds": seeds, "epochs": epochs, "trials": trials, "rates": _rates(lr_grid), "budget": budget}
+    options = _options(suite, names or [], given, hooks=hooks or None, **numbers)
     _check_usage(json, resume=resume, comparing=bool(fail_on or md or junit or csv or strict), baseline=baseline)
     old = None if baseline is None else baselines.load(baseline)
     _check_gates(fail_on)
@@ -182,14 +200,15 @@ def _check_gates(gates: Sequence[str] | None) -> None:
         parse_gate(gate)
 
 
-def _options(given: dict[str, list[str] | None], **numbers: Any) -> Options:
-    """Return the options; words may be repeated or separated by commas."""
-    from optreg.bench import Options
+def _options(suite: str | None, names: Sequence[str], given: dict[str, list[str] | None], **numbers: Any) -> Options:
+    """Return the options; words may be repeated or separated by commas, and what was not given is left to the suite."""
+    import optreg.bench
 
-    words: dict[str, Any] = {
+    fields: dict[str, Any] = {
         key: [word for item in items for word in item.split(",")] for key, items in given.items() if items
     }
-    return Options(**words, **numbers)
+    fields |= {key: value for key, value in numbers.items() if value not in (None, ())}
+    return optreg.bench.Options(**fields) if suite is None else optreg.bench.suite_options(suite, names, **fields)
 
 
 def _rates(text: str) -> tuple[float, ...]:

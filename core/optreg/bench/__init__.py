@@ -21,8 +21,8 @@ from optreg.bench.run import EXECUTIONS, MODES, Options, run
 from optreg.bench.speed.layouts import DEFAULT_LAYOUTS, LAYOUTS, Layout
 from optreg.bench.speed.timing import Effort
 from optreg.bench.statistics import Interval, Spread
+from optreg.bench.suites import SUITES, suite_options
 from optreg.bench.summary import SpeedRow, document, speed_rows
-from optreg.bench.tasks.catalogue import SUITES
 from optreg.bench.tasks.sources import Need
 from optreg.bench.tasks.task import Judgement, Problem, Task
 
@@ -58,6 +58,7 @@ __all__ = [
     "results_schema",
     "run",
     "speed_rows",
+    "suite_options",
     "training_rows",
     "write_results",
 ]

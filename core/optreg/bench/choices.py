@@ -9,7 +9,8 @@ from optreg.bench.landscapes.functions import LANDSCAPES
 from optreg.bench.peers import LIBRARIES
 from optreg.bench.run import EXECUTIONS, MODES
 from optreg.bench.speed.layouts import LAYOUTS
-from optreg.bench.tasks.catalogue import BUILT_IN, SUITES
+from optreg.bench.suites import SUITES
+from optreg.bench.tasks.catalogue import BUILT_IN
 
 
 def choices() -> Mapping[str, Mapping[str, str]]:
@@ -19,7 +20,7 @@ def choices() -> Mapping[str, Mapping[str, str]]:
         "tasks": {name: task.summary for name, task in BUILT_IN.items()},
         "functions": dict.fromkeys((landscape.name for landscape in LANDSCAPES), ""),
         "against": {name: library.distribution for name, library in LIBRARIES.items()},
-        "suites": dict.fromkeys(SUITES, ""),
+        "suites": {name: suite.summary for name, suite in SUITES.items()},
         "modes": dict.fromkeys(MODES, ""),
         "executions": dict.fromkeys(EXECUTIONS, ""),
         "metrics": {name: metric.unit for name, metric in METRICS.items()},

@@ -21,16 +21,17 @@ class Progress:
 class Turn:
     """The time that one piece of work may take, and who is told that it goes on.
 
-    ``until`` is a time of ``time.perf_counter``.
+    ``until`` is a time of ``timer``.
     """
 
     until: float = math.inf
     tell: Callable[[], object] = lambda: None
+    timer: Callable[[], float] = time.perf_counter
 
     @property
     def over(self) -> bool:
         """Whether the time is up."""
-        return time.perf_counter() > self.until
+        return self.timer() > self.until
 
 
 ENDLESS = Turn()
@@ -48,19 +49,23 @@ class Clock:
 
     budget: float
     observer: Observer | None = None
-    started: float = field(default_factory=time.perf_counter)
+    timer: Callable[[], float] = time.perf_counter
+    started: float = field(init=False)
     doing: str = ""
     ahead: Callable[[], float] = lambda: math.inf
 
+    def __post_init__(self) -> None:
+        self.started = self.timer()
+
     @property
     def ends(self) -> float:
-        """End of the budget, on ``time.perf_counter``."""
+        """End of the budget, on ``timer``."""
         return self.started + self.budget
 
     @property
     def now(self) -> float:
-        """The time, on ``time.perf_counter``."""
-        return time.perf_counter()
+        """The time, on ``timer``."""
+        return self.timer()
 
     @property
     def left(self) -> float:

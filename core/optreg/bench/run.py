@@ -44,7 +44,8 @@ class Options:
         against: Libraries whose optimizer of the same name is measured too: ``tf_keras``, ``keras``.
         devices: Such as ``cpu`` or ``gpu:0``; the first of each kind that TensorFlow sees by default.
         tasks: Names of learning tasks; those of the suite by default.
-        suite: ``smoke``, ``quick`` or ``standard``: which tasks are trained on, and how many functions are descended.
+        suite: ``smoke``, ``quick``, ``standard`` or ``full``: which tasks are trained on, and how many functions are
+            descended; ``suite_options`` returns everything else that belongs to it.
         landscapes: Names of test functions; those of the suite by default.
         seeds: Training runs of each optimizer, from paired seeds 0, 1, ...
         epochs: Passes over the training data; as many as each task plans by default.

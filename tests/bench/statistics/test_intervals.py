@@ -37,6 +37,8 @@ def test_the_interval_of_the_median_covers_it_as_often_as_it_says() -> None:
 
 def test_the_relative_half_width_is_infinite_where_no_interval_exists() -> None:
     assert relative_half_width([1.0] * 5) == math.inf
+    assert relative_half_width([0.0] * 6) == 0.0  # as a coarse clock sees it
+    assert relative_half_width([0.0] * 5 + [1.0]) == math.inf
     assert relative_half_width([9.0, 10.0, 10.0, 10.0, 10.0, 11.0]) == pytest.approx(0.1)
 
 

@@ -41,7 +41,7 @@ class Programme:
     regime: Regime
 
     def until(self, mode: str, clock: Clock) -> float:
-        """Return when the mode has to end, on ``time.perf_counter``, seen from now."""
+        """Return when the mode has to end, on the clock, seen from now."""
         ahead = [name for name in _WEIGHTS if name in self.modes]
         rest = sum(_WEIGHTS[name] for name in ahead[ahead.index(mode) :])
         return clock.now + clock.left * _WEIGHTS[mode] / rest
@@ -61,7 +61,7 @@ def programme(
         UnknownTask, UnknownSuite, UnknownLandscape: A name that does not exist.
     """
     offers = select_tasks(tasks, suite) if "training" in modes else {}
-    everything = suite == "standard"
+    everything = suite in ("standard", "full")
     functions = select_landscapes(landscapes, all_by_default=everything) if "landscapes" in modes else []
     return Programme(modes, offers, functions, regime or Regime())
 

@@ -148,6 +148,8 @@ class Study:
             self._tell(run, f"seed {run.seed + 1} of {self._regime.seeds}")
             if contender.broken:
                 run.state = contender.broken
+            elif self._clock.now > until:
+                run.state = State("skipped", f"no time for seed {run.seed + 1}; raise --budget")
             else:
                 train(contender.make, task, problem, run, self._turn(until))
             self.history.keep(run)
@@ -185,7 +187,7 @@ class Study:
             self.history.keep(run)
 
     def _turn(self, until: float) -> Turn:
-        return Turn(until, self._clock.tell)
+        return Turn(until, self._clock.tell, self._clock.timer)
 
     def _tell(self, run: TrainingRun, words: str) -> None:
         label = f"training {run.optimizer} ({run.implementation}) on {run.task}, {words}"

@@ -102,7 +102,12 @@ class Campaign:
         seconds = slice_of(group, ahead, self.clock.left, self.forecast)
         turn_away(group, admitted, self.forecast, self.clock.budget)
         sampler = Sampler(
-            self.extent.effort, self.clock.tell, announce=self.history.announce, process=self.extent.process
+            self.extent.effort,
+            self.clock.tell,
+            self.clock.timer,
+            announce=self.history.announce,
+            process=self.extent.process,
+            ends=self.clock.ends,
         )
         measure_group(_stands(group, layout, everyone), sampler, until=self.clock.now + seconds)
         self.forecast.learn(group.entries)

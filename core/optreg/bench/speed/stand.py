@@ -115,7 +115,7 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
         probes = [entry for entry, _ in stands if entry.implementation == CEILING]
         stands = [(entry, stand) for entry, stand in stands if entry.implementation != CEILING]
         for entry, stand in sorted(stands, key=lambda it: _turn(it[0])):
-            if is_peer(entry) and sampler.clock() > until:
+            if sampler.over or (is_peer(entry) and sampler.clock() > until):
                 entry.state = State("skipped", "out of time: setting up the others took longer than forecast")
                 continue
             sampler.announce(entry.label, entry.optimizer, entry.implementation)
@@ -133,6 +133,8 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
             if kernel is not None
         ]
         sampler.run(contestants, until)
+        for entry in [it.entry for it in contestants if it.entry.state.name == "finished" and not it.entry.samples]:
+            entry.state = State("skipped", "the budget ended before its first sample; raise --budget")
         visitors.leave()
         for kernel in kernels:
             if kernel is not None:

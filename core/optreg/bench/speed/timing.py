@@ -79,6 +79,7 @@ class Sampler:
         seed: Of the random order within rounds.
         announce: Called with label, optimizer and implementation before anything of a contestant runs.
         process: Number of this process in a run with replicas.
+        ends: When even the fewest samples are no longer waited for.
     """
 
     effort: Effort = field(default_factory=Effort)
@@ -87,6 +88,12 @@ class Sampler:
     seed: int = 0
     announce: Callable[[str, str, str], object] = lambda *_: None
     process: int = 0
+    ends: float = math.inf
+
+    @property
+    def over(self) -> bool:
+        """Whether not even the fewest samples have time any more."""
+        return self.clock() > self.ends
 
     def run(self, contestants: Sequence[Contestant], until: float) -> None:
         """Sample until ``until`` on the clock, or until all medians are precise.
@@ -101,14 +108,14 @@ class Sampler:
         for round_number in range(self.effort.most):
             left = until - self.clock()
             active = [it for it in contestants if _wants_more(it, self.effort, share=share, left=left)]
-            if not active:
+            if not active or self.over:
                 return
             for position, index in enumerate(random.permutation(len(active))):
                 self._guarded(active[index], functools.partial(self._take, place=(round_number, position)))
 
     def _guarded(self, contestant: Contestant, action: Callable[[Contestant], object]) -> None:
         """Run the action; whatever an optimizer raises becomes the state of its entry."""
-        if contestant.entry.state.name != "finished":
+        if contestant.entry.state.name != "finished" or self.over:
             return
         entry = contestant.entry
         self.announce(entry.label, entry.optimizer, entry.implementation)

@@ -16,7 +16,7 @@ from optreg.bench.tasks.task import Task
 from optreg.errors import OptregError, listing, suggestion
 from optreg.registry.contributions import ContributionFailure, contributed, contribution_failures
 
-SUITES = ("smoke", "quick", "standard")
+SUITES = ("smoke", "quick", "standard", "full")
 HOOK = "bench_workloads"
 OURS = "optreg"
 
@@ -70,7 +70,7 @@ def select_tasks(names: Sequence[str] = (), suite: str = "quick") -> dict[str, O
         return {name: known[name] for name in names}
     if suite not in SUITES:
         raise UnknownSuite(f"unknown suite {suite!r}; suites: {', '.join(SUITES)}.{suggestion(suite, SUITES)}")
-    return {name: offer for name, offer in known.items() if suite in offer.task.suites or offer.origin != OURS}
+    return {name: it for name, it in known.items() if suite in (*it.task.suites, "full") or it.origin != OURS}
 
 
 def _objection(value: Any) -> str:

@@ -55,7 +55,7 @@ class Task:
         epoch: Steps of one pass over the data, 1 where every step sees all of them.
         metric: Name of what ``judge`` returns beside the loss.
         higher_is_better: Whether a greater metric is a better one.
-        suites: Suites that the task belongs to, of ``smoke``, ``quick`` and ``standard``.
+        suites: Suites that the task belongs to, of ``smoke``, ``quick`` and ``standard``; ``full`` has all.
         source: Where the data come from.
         needs: What must be installed for it.
         target: Metric to be reached, where no calibrated one is stored.
