@@ -177,6 +177,8 @@ def test_answers_that_leak_into_the_data_are_noticed(contributed: Any, options: 
 def test_unknown_tasks_and_suites_are_answered_with_the_nearest_name() -> None:
     with pytest.raises(UnknownTask, match=r"unknown task 'digit'; tasks: .*Did you mean 'digits'\?"):
         select_tasks(["digit"])
-    with pytest.raises(UnknownSuite, match=r"unknown suite 'quik'; suites: smoke, quick, standard\. Did you mean"):
+    with pytest.raises(
+        UnknownSuite, match=r"unknown suite 'quik'; suites: smoke, quick, standard, full\. Did you mean"
+    ):
         select_tasks(suite="quik")
     assert set(select_tasks(suite="standard")) >= set(BUILT_IN)
