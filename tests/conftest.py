@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,9 +15,19 @@ os.environ["OPTREG_CACHE"] = "off"  # and nothing left in their home
 import numpy as np
 import tensorflow as tf
 
+from optreg.registry import default_registry
+
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+
+@pytest.fixture(autouse=True)
+def installation_as_it_is(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have the next test look anew at what is installed, once the path and the settings of this one are undone."""
+    yield
+    if "monkeypatch" in request.fixturenames:
+        default_registry().refresh()
 
 
 @pytest.fixture
