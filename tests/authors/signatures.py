@@ -9,12 +9,13 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optreg
 from optreg.hookspecs import ContributionHooks, StepHooks
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "signatures.txt"
-_CONTRACT = Path(__file__).parents[2] / "docs" / "contract.md"
+CONTRACT = Path(__file__).parents[2] / "docs" / "contract.md"
 BASES = ("Optimizer", "UpdateRule", "GradientTransformer", "GradientAggregator")
 _PYTHONS_OWN = ("__init__", "__call__")
 
@@ -27,14 +28,14 @@ def signatures() -> list[str]:
     inherited = {line.replace("Optimizer.", "UpdateRule.", 1) for line in lines if line.startswith("Optimizer.")}
     lines = [line for line in lines if line not in inherited]
     functions = (name for name in optreg.__all__ if inspect.isfunction(getattr(optreg, name)))
-    lines += [f"optreg.{name}{_parameters(getattr(optreg, name))}" for name in functions]
+    lines += [f"optreg.{name}{parameters(getattr(optreg, name))}" for name in functions]
     return lines
 
 
-def _of_class(cls: type) -> Iterator[str]:
-    """Yield the public methods, and those protected ones that docs/contract.md names for plugins."""
+def methods(cls: type) -> Iterator[tuple[str, Any]]:
+    """Yield name and function or property: the public ones, and the protected that docs/contract.md names."""
     protected = set(
-        re.findall(r"`(_\w+)", _CONTRACT.read_text().partition("## Methods to override")[2].partition("## ")[0])
+        re.findall(r"`(_\w+)", CONTRACT.read_text().partition("## Methods to override")[2].partition("## ")[0])
     )
     ours = [base for base in cls.__mro__ if base.__module__.partition(".")[0] == "optreg"]
     for name in sorted({name for base in ours for name in vars(base)}):
@@ -42,13 +43,17 @@ def _of_class(cls: type) -> Iterator[str]:
             continue
         found = inspect.getattr_static(cls, name)
         function = found.__func__ if isinstance(found, classmethod | staticmethod) else found
-        if isinstance(function, property):
-            yield f"{cls.__name__}.{name}: property"
-        elif inspect.isfunction(function):
-            yield f"{cls.__name__}.{name}{_parameters(function)}"
+        if isinstance(function, property) or inspect.isfunction(function):
+            yield name, function
 
 
-def _parameters(function: object) -> str:
+def _of_class(cls: type) -> Iterator[str]:
+    for name, found in methods(cls):
+        written = ": property" if isinstance(found, property) else parameters(found)
+        yield f"{cls.__name__}.{name}{written}"
+
+
+def parameters(function: object) -> str:
     """Return names, kinds and defaults; annotations may become more exact without breaking a plugin."""
     found = inspect.signature(function)  # type: ignore[arg-type]
     plain = [item.replace(annotation=inspect.Parameter.empty) for item in found.parameters.values()]

@@ -190,15 +190,14 @@ class AuthorMethods:
         return aggregator(grads_and_vars, self.iterations)
 
     def _add_rows(self, var: Any, indices: Any, rows: Any) -> Any:
-        """Add rows to a variable and return the operation.
+        """Add rows to a variable without reading it, and return the operation.
 
-        Unlike ``_resource_scatter_add`` it does not read the variable, which is a copy of the whole table once its rows
-        have been gathered.
+        Reading, as ``_resource_scatter_add`` does, copies the whole table once its rows have been gathered.
         """
         return tf.raw_ops.ResourceScatterAdd(resource=var.handle, indices=indices, updates=rows)
 
     def _replace_rows(self, var: Any, indices: Any, rows: Any) -> Any:
-        """Replace rows of a variable and return the operation; it does not read the variable either."""
+        """Replace rows of a variable without reading it, and return the operation."""
         return tf.raw_ops.ResourceScatterUpdate(resource=var.handle, indices=indices, updates=rows)
 
     def _scale_all_rows(self, var: Any, factor: Any) -> Any:

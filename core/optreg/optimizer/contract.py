@@ -209,7 +209,7 @@ class Optimizer(
         return list(self._pipeline.aggregate(list(self._transform_unaggregated_gradients(pairs))))
 
     def _transform_gradients(self, grads_and_vars: Sequence[Pair]) -> Sequence[Pair]:
-        """Clip, then run the transformers in order."""
+        """Override to change the gradients of a step; by default clip, then run the transformers in order."""
         pairs = clip(grads_and_vars, **self._clip)
         for transformer in self._transformers:
             pairs = transformer(pairs, self.iterations)
