@@ -61,7 +61,8 @@ class Author:
         (site / "shared.pth").write_text("\n".join(shared) + "\n")
         self.run("python -m pip wheel --quiet --no-deps --wheel-dir wheels " + f'"{ROOT}"', where=self.folder)
         [wheel] = (self.folder / "wheels").glob("optreg-*.whl")
-        self.run(f'python -m pip install --quiet "{wheel}"', where=self.folder)
+        # Where the running environment holds the same version, pip would leave it at that.
+        self.run(f'python -m pip install --quiet --ignore-installed "{wheel}"', where=self.folder)
 
     def run(self, command: str, *, where: Path, code: int = 0) -> str:
         """Run a command in the author's environment and return what it printed, the author's folder as ``~``.
