@@ -116,7 +116,7 @@ class CheckpointedState(_tracking.Trackable):  # type: ignore[misc, name-defined
         if slot is None and tf.executing_eagerly() and slot_variable_position.is_simple_variable():
             initializer: Any = _tracking.CheckpointInitialValueCallable(checkpoint_position=slot_variable_position)
             dtype = _saved_dtype(slot_variable_position)
-            own = self._slot_dtype(slot_name, variable.dtype.base_dtype)
+            own = self._slot_dtype(slot_name, variable.dtype)
             if _is_narrower(dtype, own):
                 initializer, dtype = "zeros", own
             if parts_of(variable) is not None:

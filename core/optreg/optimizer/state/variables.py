@@ -105,7 +105,7 @@ class OptimizerState(StateDictionary):
                 self._weights[:] = [*(weight for weight in self._weights if weight is not slot), slot]
             return slot
         shape = var.shape if shape is None else tf.TensorShape(shape)
-        dtype = tf.as_dtype(dtype) if dtype is not None else self._slot_dtype(slot_name, var.dtype.base_dtype)
+        dtype = tf.as_dtype(dtype) if dtype is not None else self._slot_dtype(slot_name, var.dtype)
         self._distribution_strategy = common_strategy(self._name, self._distribution_strategy, [var])
         with distribution.state_scope(self._distribution_strategy):
             slot = distribution.create_beside(
@@ -129,6 +129,7 @@ class OptimizerState(StateDictionary):
         return joined if joined is not None else slots
 
     def _slot_dtype(self, slot_name: str, variable_dtype: Any) -> Any:
+        variable_dtype = tf.as_dtype(variable_dtype).base_dtype  # a Keras 3 variable names its dtype by a string
         for slot in self.card.slots:
             if slot.name == slot_name and slot.at_least and variable_dtype.size < tf.as_dtype(slot.at_least).size:
                 return tf.as_dtype(slot.at_least)
