@@ -59,7 +59,7 @@ class Author:
             path for path in sys.path if Path(path).is_dir() and Path(path).name in ("site-packages", "dist-packages")
         ]
         (site / "shared.pth").write_text("\n".join(shared) + "\n")
-        self.run("python -m pip wheel --quiet --no-deps --wheel-dir wheels " + f'"{ROOT}"', where=self.folder)
+        self.run(f'python -m pip wheel --quiet --no-deps --wheel-dir wheels "{ROOT}"', where=self.folder)
         [wheel] = (self.folder / "wheels").glob("optreg-*.whl")
         # Where the running environment holds the same version, pip would leave it at that.
         self.run(f'python -m pip install --quiet --ignore-installed "{wheel}"', where=self.folder)

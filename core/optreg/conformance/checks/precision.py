@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from optreg.cards.rule_options import RULE_OPTIONS
 from optreg.conformance.capabilities import FLOAT16, LOW_PRECISION, NARROW, REFERENCE
 from optreg.conformance.checks.dense import check_every_declared_dtype_trains
 from optreg.conformance.checks.numerics import check_zero_gradients_keep_everything_finite
@@ -36,7 +35,7 @@ def check_it_follows_its_reference(subject: Subject) -> None:
     """Every step is that of the NumPy function the card names, also with each hyperparameter at an unusual value."""
     reference = _reference(subject)
     dtype = "float64" if "float64" in subject.dtypes else subject.dtype
-    for setting in _settings(subject, reference):
+    for setting in ({}, *({name: value} for name, value in subject.unusual.items())):
         training = Training(subject.brisk(**setting), dtype)
         numbers = _numbers(training.optimizer, reference)
         values = [value.copy() for value in training.values]
@@ -48,15 +47,6 @@ def check_it_follows_its_reference(subject: Subject) -> None:
             values = [np.asarray(reference(v, g, state, made + 1, **numbers)) for v, g, state in given]
             training.steps(1)
             demand_close(training.values, values, f"weights after step {made + 1} with {shown}, against the reference")
-
-
-def _settings(subject: Subject, reference: Callable[..., Any]) -> list[dict[str, Any]]:
-    """Return the defaults and each hyperparameter at an unusual value.
-
-    What every update rule has from optreg, such as decoupled weight decay, a reference may leave out.
-    """
-    added = {option.name for option in RULE_OPTIONS} - set(inspect.signature(reference).parameters)
-    return [{}, *({name: value} for name, value in subject.unusual.items() if name not in added)]
 
 
 def _reference(subject: Subject) -> Callable[..., Any]:
