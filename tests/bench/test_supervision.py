@@ -12,6 +12,7 @@ from optreg.bench.results import Results, SpeedEntry, State
 from optreg.bench.results.records import Sample
 from optreg.bench.speed.timing import Effort
 from optreg.bench.supervision import Supervision, merged
+from optreg_pytest.distributions import Metadata, write_distribution
 
 PLUGIN = """
 import os, signal, time
@@ -40,11 +41,7 @@ EFFORT = Effort(sample_seconds=0.0005, warm_ups=1, fewest=6, most=6)
 @pytest.fixture
 def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = tmp_path / "site"
-    info = site / "deadly-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "deadly.py").write_text(PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: deadly\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRIES)
+    write_distribution(site, {"deadly.py": PLUGIN}, Metadata("deadly", "1.0", ENTRIES))
     monkeypatch.syspath_prepend(str(site))
 
 

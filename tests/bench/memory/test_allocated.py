@@ -10,6 +10,7 @@ from optreg.bench.memory.allocated import measure_memory
 from optreg.bench.memory.records import MemoryEntry
 from optreg.bench.results import SlotBytes, State
 from optreg.bench.speed.layouts import Layout
+from optreg_pytest.distributions import Metadata, write_distribution
 
 PLUGIN = """
 import tensorflow as tf
@@ -39,13 +40,8 @@ LAYOUT = Layout("eight", ((2048, 1024),))  # 8 MiB of parameters
 
 @pytest.fixture
 def greedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = tmp_path / "greedy-1.0.dist-info"
-    info.mkdir()
-    (tmp_path / "greedy_plugin.py").write_text(PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: greedy\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[optreg.optimizers]\ngreedy_one = greedy_plugin:Greedy\nmodest_one = greedy_plugin:Modest\n"
-    )
+    points = "[optreg.optimizers]\ngreedy_one = greedy_plugin:Greedy\nmodest_one = greedy_plugin:Modest\n"
+    write_distribution(tmp_path, {"greedy_plugin.py": PLUGIN}, Metadata("greedy", "1.0", points))
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
