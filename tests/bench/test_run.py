@@ -92,7 +92,7 @@ def test_the_document_survives_json_and_holds_every_raw_sample(results: Results)
 def test_the_document_says_where_when_and_what(results: Results) -> None:
     plain = document(results)
     expected = {"schema", "started", "finished", "argv", "options", "machine", "subjects", "training", "speed"}
-    quality = {"tasks", "searches", "descents", "properties", "memory"}
+    quality = {"tasks", "searches", "descents", "properties", "memory", "replicas", "splits"}
     assert set(plain) == expected | quality | {"minor", "names", "resumed", "notes", "interrupted", "summary"}
     assert {"processor", "cores", "memory_bytes", "load", "python", "versions", "devices"} <= set(plain["machine"])
     assert {"optreg", "tensorflow", "keras", "tf_keras", "numpy"} <= set(plain["machine"]["versions"])
@@ -201,10 +201,8 @@ def test_a_kind_of_device_stands_for_all_of_it() -> None:
 
 
 def test_words_that_mean_nothing_are_refused_before_anything_runs(quick: Options) -> None:
-    with pytest.raises(
-        InvalidFilter,
-        match=r"unknown mode 'sped'; allowed: landscapes, memory, properties, speed, training\. Did you mean 'speed'\?",
-    ):
+    allowed = "landscapes, memory, properties, replicas, speed, training"
+    with pytest.raises(InvalidFilter, match=rf"unknown mode 'sped'; allowed: {allowed}\. Did you mean 'speed'\?"):
         run(["sgd"], replace(quick, modes=("sped",)))
     with pytest.raises(UnknownDevice, match=r"sees no device 'gpu:7'; devices: cpu:0"):
         run(["sgd"], replace(quick, devices=("gpu:7",)))

@@ -137,7 +137,7 @@ def test_an_interrupt_shows_and_writes_what_there_is_and_exits_with_130(
         (
             ("sgd", "--mode", "fast"),
             2,
-            "unknown mode 'fast'; allowed: landscapes, memory, properties, speed, training.",
+            "unknown mode 'fast'; allowed: landscapes, memory, properties, replicas, speed, training.",
         ),
         (("sgd", "--execution", "jit"), 2, "unknown execution 'jit'; allowed: eager, graph, xla."),
         (("sgd", "--device", "gpu"), 2, "TensorFlow sees no device 'gpu'"),

@@ -140,3 +140,21 @@ def test_the_targets_that_optreg_ships_come_from_four_references_and_twenty_seed
         assert target.steps == task.steps
         assert sorted(target.finals)[9] <= target.value <= sorted(target.finals)[10]
         assert not task.reaches(target.best, float(task.plausible or 0))
+
+
+def test_the_search_for_learning_rates_is_checked_and_the_exit_code_says_how_it_went(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from optreg_cli.bench import checking
+
+    monkeypatch.setattr(checking, "_CONTAINED", (("sgd", ("sgd", "sgd[momentum=0.9]")),))
+    done = optreg("bench", "selfcheck", "--quality")
+    assert done.exit_code == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines() if line.split()[-1:] == ["yes"]] == ["sgd"]
+    # A learning rate that was given is not searched for: the general optimizer has nothing to show.
+    monkeypatch.setattr(checking, "_CONTAINED", (("sgd", ("sgd[learning_rate=1e-9]",)),))
+    done = optreg("bench", "selfcheck", "--quality", "--json")
+    assert done.exit_code == 4, done.stderr
+    plain = json.loads(done.stdout)
+    assert plain["schema"] == "optreg.bench.selfcheck-quality/1"
+    assert [it["holds"] for it in plain["inclusions"]] == [False]

@@ -44,7 +44,8 @@ Layouts = Annotated[
 Modes = Annotated[
     list[str] | None,
     typer.Option(
-        "--mode", help="speed, training, memory, landscapes (test functions) or properties; the first two by default."
+        "--mode",
+        help="speed, training, memory, landscapes (test functions), properties or replicas; the first two by default.",
     ),
 ]
 Tasks = Annotated[
@@ -92,6 +93,9 @@ Hooks = Annotated[
     bool,
     typer.Option("--hooks", help="Time ours also without the joints for plugins and with one plugin: what they cost."),
 ]
+Split = Annotated[
+    bool, typer.Option("--split", help="Time forward, backward and update of a training step apart, too.")
+]
 Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write every raw sample as JSON (optreg.bench/1); - for stdout."),
@@ -111,6 +115,31 @@ Isolate = Annotated[
     ),
 ]
 Timeout = Annotated[float, typer.Option(min=1, help="Seconds without a sign of life after which a step has hung.")]
+Strategies = Annotated[
+    list[str] | None,
+    typer.Option("--strategy", help="Measure replicas under this strategy: mirrored or multi-worker. Repeatable."),
+]
+Replicas = Annotated[
+    str,
+    typer.Option(metavar="NUMBERS", show_default="1,2", help="Numbers of replicas to measure, such as 1,2,4."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        show_default="1; all of a Ray cluster",
+        help="Training runs to make at a time, each in a process of one thread; 0 for as many as there are processors.",
+    ),
+]
+Executor = Annotated[str, typer.Option(help="Where the workers are: pool (this machine) or ray (a Ray cluster).")]
+RayAddress = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        show_default="RAY_ADDRESS, or a cluster on this machine for the run",
+        help="The Ray cluster to use, such as 10.0.0.1:6379 or auto.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be measured and how long it takes.")]
 Baseline = Annotated[
     str | None, typer.Option(metavar="NAME", help="Compare with this baseline or results file; see --fail-on.")
@@ -136,10 +165,16 @@ def run(  # noqa: PLR0913 - one argument for each option of the command
     lr_grid: Rates = "",
     budget: Budget = None,
     hooks: Hooks = False,
+    split: Split = False,
     json: Json = None,
     resume: Resume = False,
     isolate: Isolate = 1,
     timeout: Timeout = 120.0,
+    strategy: Strategies = None,
+    replicas: Replicas = "",
+    workers: Workers = None,
+    executor: Executor = "pool",
+    ray_address: RayAddress = "",
     dry_run: DryRun = False,
     baseline: Baseline = None,
     save_baseline: SaveBaseline = None,
@@ -158,9 +193,13 @@ def run(  # noqa: PLR0913 - one argument for each option of the command
 
     quiet_tensorflow()
     given = {"layouts": layout, "modes": mode, "executions": execution, "devices": device, "against": against}
-    given |= {"tasks": task, "landscapes": function}
-    numbers = {"seeds": seeds, "epochs": epochs, "trials": trials, "rates": _rates(lr_grid), "budget": budget}
-    options = _options(suite, names or [], given, hooks=hooks or None, **numbers)
+    given |= {"tasks": task, "landscapes": function, "strategies": strategy, "replicated_layouts": layout}
+    if (strategy or replicas) and not mode and suite is None:
+        given["modes"] = ["replicas"]
+    numbers: dict[str, Any] = {"seeds": seeds, "epochs": epochs, "trials": trials, "budget": budget}
+    numbers |= {"rates": _numbers(float, lr_grid, "--lr-grid"), "replicas": _numbers(int, replicas, "--replicas")}
+    numbers |= {"workers": workers, "executor": executor, "address": ray_address, "patience": timeout}
+    options = _options(suite, names or [], given, hooks=hooks or None, split=split or None, **numbers)
     _check_usage(json, resume=resume, comparing=bool(fail_on or md or junit or csv or strict), baseline=baseline)
     old = None if baseline is None else baselines.load(baseline)
     _check_gates(fail_on)
@@ -211,12 +250,13 @@ def _options(suite: str | None, names: Sequence[str], given: dict[str, list[str]
     return optreg.bench.Options(**fields) if suite is None else optreg.bench.suite_options(suite, names, **fields)
 
 
-def _rates(text: str) -> tuple[float, ...]:
+def _numbers(kind: type[int] | type[float], text: str, option: str) -> tuple[float, ...]:
     try:
-        return tuple(float(word) for word in text.split(",") if word.strip())
+        return tuple(kind(word) for word in text.split(",") if word.strip())
     except ValueError as error:
-        message = f"learning rates are numbers separated by commas, received {text!r}"
-        raise typer.BadParameter(message, param_hint="--lr-grid") from error
+        what = "numbers of replicas are whole numbers" if kind is int else "learning rates are numbers"
+        message = f"{what} separated by commas, received {text!r}"
+        raise typer.BadParameter(message, param_hint=option) from error
 
 
 def _deliver(results: Results, json: str | None) -> None:

@@ -10,13 +10,15 @@ import typer
 from optreg_cli import rendering
 from optreg_cli.bench.memory_tables import show_memory
 from optreg_cli.bench.quality_tables import show_descents, show_properties, show_standings, show_training
+from optreg_cli.bench.replica_tables import show_replicas
+from optreg_cli.bench.split_tables import show_splits
+from optreg_cli.bench.units import NOTHING, duration
 
 if TYPE_CHECKING:
     from optreg.bench import Results, SpeedRow, State
     from optreg.bench.results import TrainingRun
     from optreg.bench.speed.costs import Costs
 
-_NOTHING = "-"
 _MARKS = {"precise": "", "noisy": " ~", "few": " ?"}
 _LEGEND = (
     ("run", "eager: called directly; graph: inside one tf.function; xla: that with jit_compile=True"),
@@ -46,6 +48,7 @@ def show(results: Results) -> None:
     show_standings(ranked(results))
     _show_hyperparameters(results)
     _show_reasons((f"{run.optimizer} ({run.implementation}) on {run.task}", run.state) for run in _unfinished(results))
+    show_splits(results)
     show_descents(results)
     show_properties(results)
     rows = speed_rows(results)
@@ -54,6 +57,7 @@ def show(results: Results) -> None:
     if any(row.spread for row in rows):
         _show_legend()
     show_memory(results)
+    show_replicas(results)
     _show_costs(results)
     _show_state(rows)
     _show_notes(results)
@@ -112,17 +116,17 @@ def _show_speed(place: tuple[str, str], rows: Sequence[SpeedRow]) -> None:
 
 def _speed_cells(row: SpeedRow) -> tuple[str, ...]:
     entry, interval = row.entry, row.interval
-    between = _between(_time(interval.low), _time(interval.high)) if interval else _NOTHING
+    between = _between(duration(interval.low), duration(interval.high)) if interval else NOTHING
     setup = sum(seconds or 0.0 for seconds in (entry.build, entry.trace, entry.compile, entry.first))
     return (
         entry.optimizer,
         entry.execution,
         entry.implementation,
-        _time(row.spread.median) if row.spread else _NOTHING,
+        duration(row.spread.median) if row.spread else NOTHING,
         between,
         _comparison(row),
         _millions(row.parameters_per_second),
-        _NOTHING if row.bytes_per_second is None else f"{row.bytes_per_second / 1e9:.3g}",
+        NOTHING if row.bytes_per_second is None else f"{row.bytes_per_second / 1e9:.3g}",
         _limit(row.ceiling),
         _number(row.state_bytes_per_parameter, digits=0, unit=" B"),
         f"{setup:.1f} s",
@@ -133,7 +137,7 @@ def _speed_cells(row: SpeedRow) -> tuple[str, ...]:
 def _comparison(row: SpeedRow) -> str:
     """Say how much of our time a peer takes, and whether the difference is more than noise."""
     if row.ratio is None:
-        return _NOTHING
+        return NOTHING
     if row.ratio_interval is None:
         return f"? {row.ratio:.2f}"
     low, high = row.ratio_interval.low, row.ratio_interval.high
@@ -162,9 +166,9 @@ def _cost_cells(costs: Costs) -> tuple[str, ...]:
         costs.optimizer,
         costs.execution,
         costs.implementation,
-        _time(costs.fixed),
-        _NOTHING if costs.bytes_per_second is None else f"{costs.bytes_per_second / 1e9:.3g}",
-        _time(costs.seconds_per_tensor),
+        duration(costs.fixed),
+        NOTHING if costs.bytes_per_second is None else f"{costs.bytes_per_second / 1e9:.3g}",
+        duration(costs.seconds_per_tensor),
         f"{costs.error:.0%}",
     )
 
@@ -202,19 +206,19 @@ def _show_notes(results: Results) -> None:
 
 
 def _number(value: float | None, *, digits: int, scale: float = 1.0, unit: str = "") -> str:
-    return _NOTHING if value is None else f"{scale * value:.{digits}f}{unit}"
+    return NOTHING if value is None else f"{scale * value:.{digits}f}{unit}"
 
 
 def _limit(share: float | None) -> str:
     from optreg.bench.speed.ceiling import FLAGGED
 
-    return _NOTHING if share is None else f"{share:.0%}{'!' if share > FLAGGED else ''}"
+    return NOTHING if share is None else f"{share:.0%}{'!' if share > FLAGGED else ''}"
 
 
 def _millions(value: float | None) -> str:
     """Return a number in millions with three digits, written out."""
     if value is None:
-        return _NOTHING
+        return NOTHING
     millions = value / 1e6
     return f"{millions:.0f}" if millions >= 100 else f"{millions:.3g}"  # noqa: PLR2004 - three digits
 
@@ -223,11 +227,3 @@ def _between(low: str, high: str) -> str:
     """Return ``95.4 .. 112 ms``, with the unit once where both have the same."""
     number, unit = low.split()
     return f"{number} .. {high}" if high.endswith(f" {unit}") else f"{low} .. {high}"
-
-
-def _time(seconds: float) -> str:
-    """Return a duration with three digits and the unit that suits it."""
-    for unit, scale in (("s", 1.0), ("ms", 1e3)):
-        if seconds * scale >= 1:
-            return f"{seconds * scale:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} us"

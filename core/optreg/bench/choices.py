@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from optreg.bench.comparison.metrics import METRICS
 from optreg.bench.landscapes.functions import LANDSCAPES
 from optreg.bench.peers import LIBRARIES
+from optreg.bench.replicas.drill import STRATEGIES
 from optreg.bench.run import EXECUTIONS, MODES
 from optreg.bench.speed.layouts import LAYOUTS
 from optreg.bench.suites import SUITES
@@ -22,6 +23,7 @@ def choices() -> Mapping[str, Mapping[str, str]]:
         "against": {name: library.distribution for name, library in LIBRARIES.items()},
         "suites": {name: suite.summary for name, suite in SUITES.items()},
         "modes": dict.fromkeys(MODES, ""),
+        "strategies": dict.fromkeys(STRATEGIES, ""),
         "executions": dict.fromkeys(EXECUTIONS, ""),
         "metrics": {name: metric.unit for name, metric in METRICS.items()},
     }

@@ -40,9 +40,11 @@ def outline(names: Sequence[str] = (), options: Options | None = None) -> Outlin
     ready = prepare(names, options, Clock(options.budget), History())
     campaign = ready.campaign
     entries = ready.results.speed
+    others = {"memory": ready.survey.seconds_ahead(), "replicas": ready.drill.seconds_ahead()}
     admitted = admit(campaign.groups, options.budget, campaign.forecast)
     quality = ready.quality.seconds_ahead()
     pieces = [Piece("training, functions and probes", quality, quality)] if quality else []
+    pieces += [Piece(label, seconds, seconds) for label, seconds in others.items() if seconds]
     for entry in entries:
         note = "" if entry in admitted else "does not fit into the budget"
         least = campaign.forecast.least_seconds(entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from optreg.bench.contenders import IMPORT, Contender, banned, contenders, libraries_named, unloadable
 from optreg.bench.machine import (
@@ -18,16 +19,18 @@ from optreg.bench.peers import Library
 from optreg.bench.progress import Clock, Observer
 from optreg.bench.quality.programme import Undertaking, programme, search_plan
 from optreg.bench.quality.study import Regime
+from optreg.bench.replicas.drill import DEFAULT_REPLICAS, STRATEGIES, Drill, Formation
 from optreg.bench.results import History, Plan, Results, State
 from optreg.bench.selection import Choice, select
 from optreg.bench.speed.campaign import Campaign, Extent
 from optreg.bench.speed.hook_cost import hook_contenders
 from optreg.bench.speed.layouts import DEFAULT_LAYOUTS, Layout, find_layout
 from optreg.bench.speed.timing import Effort
+from optreg.bench.sweep.crews import Staff
 from optreg.bench.tasks.sources import require_bench_extra
 from optreg.errors import InvalidFilter, listing, suggestion
 
-MODES = ("speed", "memory", "training", "landscapes", "properties")
+MODES = ("speed", "memory", "training", "landscapes", "properties", "replicas")
 DEFAULT_MODES = ("speed", "training")
 EXECUTIONS = ("eager", "graph", "xla")
 DEFAULT_EXECUTIONS = ("eager", "graph")
@@ -39,7 +42,8 @@ class Options:
 
     Args:
         layouts: Names of parameter layouts, or layouts of your own.
-        modes: Of ``speed``, ``training``, ``memory``, ``landscapes`` and ``properties``; the first two by default.
+        modes: Of ``speed``, ``training``, ``memory``, ``landscapes``, ``properties`` and ``replicas``; the first two by
+            default.
         executions: Of ``eager``, ``graph`` and ``xla``; the first two by default, because compiling takes long.
         against: Libraries whose optimizer of the same name is measured too: ``tf_keras``, ``keras``.
         devices: Such as ``cpu`` or ``gpu:0``; the first of each kind that TensorFlow sees by default.
@@ -53,6 +57,15 @@ class Options:
         rates: Exactly these learning rates are tried instead.
         budget: Seconds for everything; what does not fit is marked as skipped.
         effort: How much is sampled in speed mode.
+        split: Also time forward, backward and update of a training step apart.
+        strategies: For replicas: of ``mirrored``, the default, and ``multi-worker``.
+        replicas: Numbers of replicas to measure.
+        replicated_layouts: What the replicas step.
+        workers: How many training runs are made at a time; 1 in a pool is this process, 0 means as many as there are
+            processors. By default 1 in a pool, and all of a Ray cluster.
+        executor: ``pool``, processes of this machine, or ``ray``.
+        address: Of a Ray cluster that runs already.
+        patience: Seconds without a sign of life after which a worker has hung.
         process: Which of several processes this is, counted from 0.
         hooks: Also time the step without its joints and with a plugin attached, to show what the hooks cost.
     """
@@ -72,7 +85,21 @@ class Options:
     budget: float = 100.0
     effort: Effort = field(default_factory=Effort)
     hooks: bool = False
+    split: bool = False
+    strategies: Sequence[str] = STRATEGIES[:1]
+    replicas: Sequence[int] = DEFAULT_REPLICAS
+    replicated_layouts: Sequence[str | Layout] = ("dozen",)
+    workers: int | None = None
+    executor: str = "pool"
+    address: str = ""
+    patience: float = 120.0
     process: int = 0
+
+    @property
+    def staff(self) -> Staff:
+        """Who makes the training runs; a cluster is taken whole unless a number is given."""
+        count = self.workers if self.workers is not None else 0 if self.executor == "ray" else 1
+        return Staff(self.executor, count, self.address, self.patience)
 
 
 def run(
@@ -98,6 +125,7 @@ def run(
     Raises:
         MissingExtra: scikit-learn or scipy is missing.
         UnknownOptimizer, UnknownLayout, UnknownPeer, UnknownDevice, InvalidFilter: A name that does not exist.
+        NoCluster: The Ray cluster does not answer.
         UnknownHyperparameter, InvalidHyperparameter: A hyperparameter in brackets is wrong.
         OtherPlan: The history is one of other names, options or versions.
     """
@@ -111,6 +139,7 @@ def run(
     try:
         ready.quality.everything()
         ready.survey.everything()
+        ready.drill.everything()
         ready.campaign.everything()
     except KeyboardInterrupt:
         results.interrupted = True
@@ -126,6 +155,7 @@ class Ready:
     quality: Undertaking
     campaign: Campaign
     survey: Survey
+    drill: Drill
 
 
 def prepare(names: Sequence[str], options: Options, clock: Clock, history: History) -> Ready:
@@ -138,9 +168,11 @@ def prepare(names: Sequence[str], options: Options, clock: Clock, history: Histo
     _check_words(options.modes, MODES, "mode")
     _check_words(options.executions, EXECUTIONS, "execution")
     layouts = [find_layout(layout) for layout in options.layouts]
+    formation = Formation(tuple(options.strategies), tuple(options.replicas))
     devices, choices = select_devices(options.devices), select(names)
     libraries = libraries_named(options.against)
-    regime = Regime(options.seeds, options.epochs, search_plan(options.trials, options.rates), device=devices[-1].name)
+    search = search_plan(options.trials, options.rates)
+    regime = Regime(options.seeds, options.epochs, search, devices[-1].name, options.staff, options.split)
     plan = programme(
         options.modes, tasks=options.tasks, suite=options.suite, landscapes=options.landscapes, regime=regime
     )
@@ -152,11 +184,15 @@ def prepare(names: Sequence[str], options: Options, clock: Clock, history: Histo
     results.notes += [note for contender in field for note in contender.provenance.notes]
     quality = Undertaking(plan, field, results, clock, history=history)
     campaign = Campaign(field, clock, Extent(options.executions, options.effort, options.process), history)
-    survey = Survey(clock, history)
-    clock.ahead = lambda: quality.seconds_ahead() + survey.seconds_ahead() + campaign.seconds_ahead()
+    survey, drill = Survey(clock, history), Drill(clock, history)
+    parts = (quality, survey, drill, campaign)
+    clock.ahead = lambda: sum(part.seconds_ahead() for part in parts)
     results.memory = survey.plan(field, layouts, devices) if "memory" in options.modes else []
+    if "replicas" in options.modes:
+        replicated = [find_layout(layout) for layout in options.replicated_layouts]
+        results.replicas = drill.plan(field, replicated, formation, devices)
     results.speed = campaign.plan(layouts, devices) if "speed" in options.modes else []
-    return Ready(results, quality, campaign, survey)
+    return Ready(results, quality, campaign, survey, drill)
 
 
 def _field(
@@ -185,15 +221,16 @@ def _begin(history: History, results: Results) -> None:
 
 def mark_unreached(results: Results, reason: str) -> None:
     """Give every entry that was planned and not reached its state."""
-    for entry in results.speed:
-        if entry.state.name == "finished" and not entry.samples:
+    found: list[tuple[Any, bool]] = [
+        *((entry, bool(entry.samples)) for entry in results.speed),
+        *((replicated, bool(replicated.samples)) for replicated in results.replicas),
+        *((memory, memory.allocated is not None) for memory in results.memory),
+        *((split, bool(split.step)) for split in results.splits),
+        *((run, len(run.losses) >= run.planned) for run in results.training),
+    ]
+    for entry, reached in found:
+        if entry.state.name == "finished" and not reached:
             entry.state = State("skipped", reason)
-    for memory in results.memory:
-        if memory.state.name == "finished" and memory.allocated is None:
-            memory.state = State("skipped", reason)
-    for run in results.training:
-        if run.state.name == "finished" and len(run.losses) < run.planned:
-            run.state = State("skipped", reason)
 
 
 def _finish(results: Results, stolen: float | None) -> None:

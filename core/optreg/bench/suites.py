@@ -33,6 +33,8 @@ class Suite:
         return self.seconds * (1 if self.in_all else max(optimizers, 1))
 
 
+IN_ONE_PROCESS = tuple(mode for mode in MODES if mode != "replicas")
+
 SUITES: Mapping[str, Suite] = {
     "smoke": Suite(
         "does it run: two tasks, one layout, in graphs",
@@ -41,14 +43,14 @@ SUITES: Mapping[str, Suite] = {
         in_all=True,
     ),
     "quick": Suite(
-        "every mode: five tasks, three layouts",
+        "every mode but replicas: five tasks, three layouts",
         120.0,
-        {"layouts": DEFAULT_LAYOUTS, "modes": MODES, "seeds": 3},
+        {"layouts": DEFAULT_LAYOUTS, "modes": IN_ONE_PROCESS, "seeds": 3, "split": True},
     ),
     "standard": Suite(
         "every mode: all tasks and functions, a search of five learning rates, sparse gradients",
         900.0,
-        {"layouts": (*DEFAULT_LAYOUTS, "embedding"), "modes": MODES, "seeds": 5, "trials": 5},
+        {"layouts": (*DEFAULT_LAYOUTS, "embedding"), "modes": MODES, "seeds": 5, "trials": 5, "split": True},
     ),
     "full": Suite(
         "everything: all layouts, XLA, the cost of the hooks, a search of nine learning rates, twenty seeds",
@@ -60,6 +62,7 @@ SUITES: Mapping[str, Suite] = {
             "seeds": 20,
             "trials": 9,
             "hooks": True,
+            "split": True,
         },
     ),
 }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optreg.bench.contenders import OURS
 from optreg.bench.quality.rows import ranked, training_rows
+from optreg.bench.quality.split import SplitEntry
+from optreg.bench.replicas.records import ReplicaEntry, alone_of
 from optreg.bench.results import Results, SpeedEntry, json_ready
 from optreg.bench.speed.ceiling import CEILING
 from optreg.bench.speed.costs import fit_costs
@@ -72,9 +75,26 @@ def document(results: Results) -> dict[str, Any]:
         "training": [dataclasses.asdict(row) for row in training_rows(results)],
         "standings": [dataclasses.asdict(it) for it in ranked(results)],
         "speed": [_flat(row) for row in speed_rows(results)],
+        "splits": [_split(entry) for entry in results.splits],
+        "replicas": [_replicas(entry, results) for entry in results.replicas],
         "costs": [dataclasses.asdict(costs) for costs in fit_costs(results.speed)],
     }
     return {**results.to_dict(), "summary": json_ready(summary)}
+
+
+def _split(entry: SplitEntry) -> dict[str, Any]:
+    keys = ("optimizer", "implementation", "task", "device")
+    return {key: getattr(entry, key) for key in keys} | {**entry.medians, "share_of_update": entry.share_of_update}
+
+
+def _replicas(entry: ReplicaEntry, results: Results) -> dict[str, Any]:
+    keys = ("optimizer", "strategy", "replicas", "layout", "device")
+    return {key: getattr(entry, key) for key in keys} | {
+        "step": statistics.median(entry.samples) if entry.samples else None,
+        "efficiency": entry.efficiency(alone_of(entry, results.replicas)),
+        "share_of_reduction": entry.share_of_reduction,
+        "bus_bytes_per_second": entry.bus_bytes_per_second,
+    }
 
 
 def _speed_row(entry: SpeedEntry, ours: SpeedEntry | None) -> SpeedRow:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from optreg.bench.landscapes.descent import Descent, Extent, descend, tune
 from optreg.bench.landscapes.functions import LANDSCAPES, Landscape
 from optreg.bench.progress import Clock
-from optreg.bench.quality.study import tunable
+from optreg.bench.quality.tunable import tunable
 from optreg.bench.results import History, State
 from optreg.bench.selection import Choice
 from optreg.errors import OptregError, listing, suggestion

@@ -12,9 +12,9 @@ from optreg.bench.quality.ranking import final_metric
 from optreg.bench.quality.rates import Rates
 from optreg.bench.quality.records import Search
 from optreg.bench.quality.searching import search
-from optreg.bench.quality.study import tunable
 from optreg.bench.quality.targets import Calibration, Target, calibrated, stored_targets
 from optreg.bench.quality.training import train
+from optreg.bench.quality.tunable import tunable
 from optreg.bench.results import State, TrainingRun
 from optreg.bench.tasks.catalogue import Offer
 from optreg.bench.tasks.task import Task

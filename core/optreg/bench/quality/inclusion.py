@@ -5,18 +5,22 @@ D. Choi et al.: On empirical comparisons of optimizers for deep learning. 2019. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from optreg.bench.quality.inference import Estimate, probability_of_improvement
 from optreg.bench.quality.ranking import final_metric
 from optreg.bench.quality.rates import Rates
 from optreg.bench.quality.records import Search
 from optreg.bench.quality.searching import search
-from optreg.bench.quality.study import tunable
 from optreg.bench.quality.training import train
+from optreg.bench.quality.tunable import tunable
 from optreg.bench.results import State, TrainingRun
+from optreg.bench.tasks.catalogue import select_tasks
 from optreg.bench.tasks.task import Task
+
+_STEPS = 100
+_PLAN = Rates(trials=7)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,34 @@ def check_inclusion(special: str, general: Sequence[str], task: Task, *, plan: R
     best = min(others, key=lambda it: sign * it.expected_best[-1] if it.expected_best else float("inf"))
     mine, theirs = (_finals(it, task, seeds) for it in (best, one))
     return Inclusion(special, best.optimizer, probability_of_improvement([mine], [theirs]))
+
+
+def check_inclusions(
+    pairs: Sequence[tuple[str, Sequence[str]]],
+    *,
+    task: str = "cancer-batches",
+    plan: Rates = _PLAN,
+    seeds: int = 4,
+    observe: Callable[[str], object] = lambda _: None,
+) -> list[Inclusion]:
+    """Return what ``check_inclusion`` finds for each pair of a special case and variants of the general optimizer.
+
+    Args:
+        pairs: Labels of a special case, and of what contains it.
+        task: Name of the task; it is shortened to a hundred steps.
+        plan: Learning rates tried for each label.
+        seeds: Measured runs of either.
+        observe: Called with a few words before each pair.
+
+    Raises:
+        UnknownTask: There is no such task.
+    """
+    short = replace(select_tasks([task])[task].task, steps=_STEPS)
+    found = []
+    for special, general in pairs:
+        observe(f"{special} against {', '.join(general)} on {task}")
+        found.append(check_inclusion(special, general, short, plan=plan, seeds=seeds))
+    return found
 
 
 def _search(label: str, task: Task, plan: Rates) -> Search:

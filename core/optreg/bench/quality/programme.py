@@ -16,6 +16,7 @@ from optreg.bench.quality.rates import Rates
 from optreg.bench.quality.study import Regime, Study, broken_tasks
 from optreg.bench.results import History, Results
 from optreg.bench.selection import parse_choice
+from optreg.bench.sweep.sweep import Sweep
 from optreg.bench.tasks.catalogue import Offer, select_tasks
 
 _WEIGHTS = {"properties": 1.0, "training": 2.0, "landscapes": 2.0, "speed": 6.0}
@@ -84,6 +85,7 @@ class Undertaking:
         self._history = history or History()
         self._study = Study(field, plan.offers, results, clock=clock, regime=plan.regime)
         self._study.history = self._history
+        self._sweep = Sweep(self._study, results, self._history, clock)
         if "training" in plan.modes:
             results.tasks += broken_tasks()
         self._expedition = Expedition(self._choices, plan.landscapes, clock=clock, extent=Extent(plan.regime.search))
@@ -95,7 +97,10 @@ class Undertaking:
         if "properties" in self._plan.modes:
             self._probe(until=self._plan.until("properties", self._clock))
         if "training" in self._plan.modes:
-            self._study.everything(until=self._plan.until("training", self._clock))
+            until = self._plan.until("training", self._clock)
+            if self._plan.regime.staff.several:
+                self._sweep.everything(until=until)
+            self._study.everything(until=until)
         if "landscapes" in self._plan.modes:
             self._expedition.everything(until=self._plan.until("landscapes", self._clock))
 
@@ -103,7 +108,8 @@ class Undertaking:
         """Forecast the seconds that everything not yet begun will take."""
         asked = len({answer.optimizer for answer in self._results.properties})
         probes = _PROBES_SECONDS * (len(self._choices) - asked) if "properties" in self._plan.modes else 0.0
-        return self._study.seconds_ahead() + self._expedition.seconds_ahead() + probes
+        trained = self._study.seconds_ahead() / self._plan.regime.staff.expected
+        return trained + self._expedition.seconds_ahead() + probes
 
     def _probe(self, *, until: float) -> None:
         for choice in self._choices:

@@ -10,14 +10,15 @@ from optreg.bench.progress import Clock, Turn
 from optreg.bench.quality.rates import Rates
 from optreg.bench.quality.records import Search, TaskRecord
 from optreg.bench.quality.searching import search
+from optreg.bench.quality.split import SplitEntry, measure_split
 from optreg.bench.quality.targets import stored_targets
 from optreg.bench.quality.training import train
+from optreg.bench.quality.tunable import tunable
 from optreg.bench.results import History, Results, State, TrainingRun
-from optreg.bench.selection import parse_choice
-from optreg.bench.subjects import LegacyContract, Subject
+from optreg.bench.subjects import Subject
+from optreg.bench.sweep.crews import Staff
 from optreg.bench.tasks.catalogue import Offer, broken_offers
 from optreg.bench.tasks.task import Problem, Task
-from optreg.registry.default import get_optimizer
 
 _FIRST_RUN_SECONDS = 1.0  # before a run has been made
 _TRACING_SECONDS = 0.3
@@ -25,12 +26,23 @@ _TRACING_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class Regime:
-    """How much is trained: seeds of each run, passes over the data (None: as the task plans), the search, and where."""
+    """How much is trained, and where.
+
+    Args:
+        seeds: Runs of each optimizer on each task.
+        epochs: Passes over the data; None for as many as the task plans.
+        search: For a learning rate; None for none.
+        device: On which the runs are made.
+        staff: By how many processes, and on which machines.
+        split: Whether the parts of a training step are timed too.
+    """
 
     seeds: int = 5
     epochs: int | None = None
     search: Rates | None = None
     device: str = "cpu:0"
+    staff: Staff = Staff()  # noqa: RUF009 - it is frozen
+    split: bool = False
 
     def steps(self, task: Task) -> int:
         """Return the steps of a run; a task without epochs is shortened in the same proportion as one of ten."""
@@ -60,7 +72,7 @@ class Study:
     ) -> None:
         self.history = History()
         self._field = [contender for contender in field if not contender.speed_only]
-        self._results, self._clock, self._regime = results, clock, regime
+        self._results, self._clock, self.regime = results, clock, regime
         self._tasks: dict[str, Task] = {}
         for name, offer in offers.items():
             task = replace(offer.task, name=name, steps=regime.steps(offer.task))
@@ -74,6 +86,11 @@ class Study:
                 for seed in range(regime.seeds)
                 for contender in self._field
             ]
+            if regime.split:
+                results.splits += [
+                    SplitEntry(contender.optimizer, contender.implementation, name, regime.device)
+                    for contender in self._field
+                ]
             if regime.search:
                 ours = [contender for contender in self._field if contender.implementation == OURS]
                 results.searches += [
@@ -82,11 +99,12 @@ class Study:
 
     def everything(self, *, until: float) -> None:
         """Train until the time is over: of all tasks first the defaults, then the search and what it found."""
-        for task in self._able():
+        for task in self.able():
             self._defaults(task, until=until)
-        if self._regime.search:
-            for task in self._able():
-                self._tuned(task, self._regime.search, until=until)
+            self._splits(task, until=until)
+        if self.regime.search:
+            for task in self.able():
+                self._tuned(task, self.regime.search, until=until)
 
     def seconds_ahead(self) -> float:
         """Forecast the seconds that the runs not yet begun will take."""
@@ -97,10 +115,10 @@ class Study:
         waiting = [run for run in self._results.training if not run.losses and run.state.name == "finished"]
         each = {name: _TRACING_SECONDS + sum(seconds) / len(seconds) for name, seconds in done.items()}
         searching = [it for it in self._results.searches if not it.attempts and it.state.name == "finished"]
-        runs = [(run.task, 1) for run in waiting] + [(it.task, it.trials + self._regime.seeds) for it in searching]
+        runs = [(run.task, 1) for run in waiting] + [(it.task, it.trials + self.regime.seeds) for it in searching]
         return sum(count * each.get(task, _FIRST_RUN_SECONDS) for task, count in runs)
 
-    def _able(self) -> Iterator[Task]:
+    def able(self) -> Iterator[Task]:
         """Yield the tasks that can be run; the others get a state, and so do their runs."""
         for record in self._results.tasks:
             if record.name not in self._tasks:
@@ -124,14 +142,17 @@ class Study:
         if record.state.name != "finished":
             for run in self._results.training:
                 run.state = record.state if run.task == task.name else run.state
-            for it in self._results.searches:
-                it.state = record.state if it.task == task.name else it.state
+            for search_record in self._results.searches:
+                search_record.state = record.state if search_record.task == task.name else search_record.state
+            for split in self._results.splits:
+                split.state = record.state if split.task == task.name else split.state
 
     def _defaults(self, task: Task, *, until: float) -> None:
         """Train seed by seed, so that running out of time leaves all optimizers with the same seeds."""
         longest = 0.0
-        for seed in range(self._regime.seeds):
-            runs = [run for run in self._results.training if (run.task, run.seed) == (task.name, seed)]
+        for seed in range(self.regime.seeds):
+            key = (task.name, seed, "default")
+            runs = [run for run in self._results.training if (run.task, run.seed, run.setting) == key]
             begun = self._clock.now
             if begun + longest > until:
                 for run in runs:
@@ -145,7 +166,7 @@ class Study:
         for contender, run in zip(self._field, runs, strict=True):
             if self.history.adopt(run):
                 continue
-            self._tell(run, f"seed {run.seed + 1} of {self._regime.seeds}")
+            self._tell(run, f"seed {run.seed + 1} of {self.regime.seeds}")
             if contender.broken:
                 run.state = contender.broken
             elif self._clock.now > until:
@@ -153,6 +174,22 @@ class Study:
             else:
                 train(contender.make, task, problem, run, self._turn(until))
             self.history.keep(run)
+
+    def _splits(self, task: Task, *, until: float) -> None:
+        entries = [it for it in self._results.splits if it.task == task.name and not self.history.adopt(it)]
+        for entry in entries:
+            contender = next(
+                it for it in self._field if (it.optimizer, it.implementation) == (entry.optimizer, entry.implementation)
+            )
+            words = f"parts of a step of {entry.optimizer} ({entry.implementation}) on {task.name}"
+            self._say(words, entry.optimizer, entry.implementation)
+            if contender.broken:
+                entry.state = contender.broken
+            elif self._clock.now > until:
+                entry.state = State("skipped", "no time for the parts of a step; raise --budget")
+            else:
+                measure_split(contender.make, task.make(0, task.steps), entry, self._turn(until))
+            self.history.keep(entry)
 
     def _tuned(self, task: Task, plan: Rates, *, until: float) -> None:
         for record in [it for it in self._results.searches if it.task == task.name]:
@@ -170,20 +207,30 @@ class Study:
                 if record.chosen is not None:
                     self._train_tuned(task, record, make(record.chosen), until=until)
 
+    def tuned_runs(self, record: Search) -> list[TrainingRun]:
+        """Return the runs with what the search found, from the seeds of the defaults, which the search has not seen."""
+        key = (record.optimizer, record.task, "tuned")
+        runs = [run for run in self._results.training if (run.optimizer, run.task, run.setting) == key]
+        if not runs and record.chosen is not None:
+            steps = self._tasks[record.task].steps
+            runs = [
+                TrainingRun(
+                    record.optimizer, OURS, record.task, self.regime.device, seed, "tuned", record.chosen, steps
+                )
+                for seed in range(self.regime.seeds)
+            ]
+            self._results.training += runs
+        return runs
+
     def _train_tuned(self, task: Task, record: Search, make: Callable[[], Subject], *, until: float) -> None:
-        """Train with what the search found, from the seeds of the defaults, which the search has not seen."""
-        for seed in range(self._regime.seeds):
-            run = TrainingRun(
-                record.optimizer, OURS, task.name, self._regime.device, seed, "tuned", record.chosen, task.steps
-            )
-            self._results.training.append(run)
+        for run in self.tuned_runs(record):
             if self.history.adopt(run):
                 continue
-            self._tell(run, f"tuned, seed {seed + 1} of {self._regime.seeds}")
+            self._tell(run, f"tuned, seed {run.seed + 1} of {self.regime.seeds}")
             if self._clock.now > until:
-                run.state = State("skipped", f"no time for seed {seed + 1}; raise --budget")
+                run.state = State("skipped", f"no time for seed {run.seed + 1}; raise --budget")
             else:
-                train(make, task, task.make(seed, task.steps), run, self._turn(until))
+                train(make, task, task.make(run.seed, task.steps), run, self._turn(until))
             self.history.keep(run)
 
     def _turn(self, until: float) -> Turn:
@@ -196,21 +243,6 @@ class Study:
     def _say(self, label: str, optimizer: str, implementation: str) -> None:
         self._clock.tell(label)
         self.history.announce(label, optimizer, implementation)
-
-
-def tunable(label: str) -> Callable[[float], Callable[[], LegacyContract]] | State:
-    """Return what makes the optimizer with a learning rate, or the state that says why there is nothing to tune."""
-    choice = parse_choice(label)
-    if "learning_rate" in choice.hyperparameters:
-        return State("skipped", "its learning rate was given")
-    try:
-        if "learning_rate" not in get_optimizer(choice.name, **choice.hyperparameters).get_config():
-            return State("skipped", "it has no hyperparameter learning_rate")
-    except Exception as error:  # a plugin's constructor may raise anything, and becomes a row
-        return State.failed(error)
-    return lambda rate: (
-        lambda: LegacyContract(get_optimizer(choice.name, **{**choice.hyperparameters, "learning_rate": rate}))
-    )
 
 
 def _record(task: Task, offer: Offer) -> TaskRecord:

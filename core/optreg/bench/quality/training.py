@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from optreg.bench.forgetting import graphs_forgotten
 from optreg.bench.progress import ENDLESS, Turn
 from optreg.bench.results import Evaluation, State, TrainingRun
 from optreg.bench.subjects import Subject
@@ -41,7 +42,7 @@ def train(
     """
     run.planned = int(problem.batches.shape[0])
     try:
-        with tf.device(run.device):
+        with tf.device(run.device), graphs_forgotten():
             subject = make()
             subject.build(problem.weights)
             _train(_trace(subject, problem), task, run, turn)

@@ -12,7 +12,9 @@ from optreg.bench.report.figure import Exhibit, Section, Table
 from optreg.bench.report.landscapes import landscape_exhibits
 from optreg.bench.report.properties import memory_exhibits, property_exhibits
 from optreg.bench.report.ranking import anchor_name, ours_only, ranking_exhibits
+from optreg.bench.report.replicas import replica_exhibits
 from optreg.bench.report.speed import speed_exhibits
+from optreg.bench.report.split import split_exhibits
 from optreg.bench.report.text import clean, command, number, series_name, unique
 from optreg.bench.report.training import agreement_exhibits, training_exhibits
 from optreg.errors import OptregError
@@ -151,12 +153,13 @@ def _sections(document: Record, baseline: Record | None, files: tuple[str, str],
         "training",
         "Training",
         "Task by task, from paired seeds.",
-        [*training_exhibits(document), *agreement_exhibits(document)],
+        [*training_exhibits(document), *agreement_exhibits(document), *split_exhibits(document)],
     )
     functions = list(landscape_exhibits(document, drawn_starts=starts))
     yield Section("functions", "Test functions", "Known ground, from many starts.", functions)
     yield Section("properties", "Properties", "What an optimizer does and does not.", list(property_exhibits(document)))
     yield Section("speed", "Speed", "The update step alone.", list(speed_exhibits(document)))
+    yield Section("replicas", "Replicas", "One optimizer in several places at once.", list(replica_exhibits(document)))
     yield Section("memory", "Memory", "What has to be kept between steps.", list(memory_exhibits(document)))
     yield Section("setup", "What was measured", "Settings, and what did not finish.", list(_setup(document)))
 

@@ -12,6 +12,7 @@ from optreg.bench.speed.ceiling import CEILING
 
 Record = Mapping[str, Any]
 
+_NEEDED = ("parameters", "tensors", "traffic", "build", "trace", "first", "state")
 _AIDS = ("harness", CEILING)
 """What is measured beside the optimizers, and is none."""
 
@@ -19,7 +20,7 @@ _AIDS = ("harness", CEILING)
 def speed_exhibits(document: Record) -> Iterator[Exhibit]:
     """Yield step times for each layout and device, the roofline, and peers against ours."""
     rows = [
-        {**row, **{key: entry[key] for key in ("parameters", "tensors", "traffic", "build", "trace", "first", "state")}}
+        {**row, "operations": entry.get("operations"), **{key: entry[key] for key in _NEEDED}}
         for row, entry in zip(document["summary"].get("speed", []), document.get("speed", []), strict=True)
     ]
     measured = [row for row in rows if row["spread"]]
@@ -76,7 +77,7 @@ def _steps(document: Record, rows: Sequence[Record], name: str) -> Exhibit:
         f"the median; "
         "band: quartiles. The axis is logarithmic.",
         Table(
-            ("optimizer", "median", "95 %", "GB/s", "state bytes a parameter", "set-up", "n"),
+            ("optimizer", "median", "95 %", "GB/s", "state bytes a parameter", "set-up", "operations", "n"),
             [_step_cells(row) for row in rows],
         ),
         _again(document, "--layout", layout),
@@ -96,6 +97,7 @@ def _step_cells(row: Record) -> tuple[str, ...]:
         number(rate / 1e9) if rate else "–",
         number(row["state_bytes_per_parameter"]),
         seconds(setup),
+        str(row["operations"] or "–"),
         str(row["spread"]["count"]),
     )
 

@@ -16,6 +16,7 @@ from optreg.bench.results.records import MINOR, SCHEMA, json_ready
 from optreg.bench.results.sections import Identity, identity_of, is_final, section_of, sections
 from optreg.bench.results.thawing import InvalidResults, thaw
 
+_FREE = ("budget", "workers", "executor", "address", "patience")  # what a run that goes on may have otherwise
 _HEAD, _PLAN, _BROKEN = "run", "plan", "broken"
 
 
@@ -49,7 +50,7 @@ class Plan:
 
 
 def _comparable(plan: Plan) -> tuple[dict[str, Any], ...]:
-    options = {key: value for key, value in json_ready(dict(plan.options)).items() if key != "budget"}
+    options = {key: value for key, value in json_ready(dict(plan.options)).items() if key not in _FREE}
     return {"names": list(plan.names)}, options, json_ready(dict(plan.versions))
 
 

@@ -12,11 +12,13 @@ if TYPE_CHECKING:  # these records need ``State`` themselves
     from optreg.bench.memory.records import MemoryEntry
     from optreg.bench.probes.probe import Answer
     from optreg.bench.quality.records import Search, TaskRecord
+    from optreg.bench.quality.split import SplitEntry
+    from optreg.bench.replicas.records import ReplicaEntry
 
 SCHEMA = "optreg.bench/1"
 """Name and major version of the results file; a reader of 1 reads every file of 1."""
 
-MINOR = 1
+MINOR = 2
 """Grows when fields are added, which readers of the same major version pass over."""
 
 StateName = Literal["finished", "diverged", "failed", "skipped"]
@@ -74,7 +76,7 @@ class SpeedEntry:
     of the optimizer ``-``.
     Seconds: ``build`` creates all state, ``trace`` turns the step into a graph, ``compile`` is what the call that XLA
     compiles in takes longer than the next one, ``first`` is the first step without that. ``traces`` counts how often
-    Python ran to make the graph; more than 1 is a retrace.
+    Python ran to make the graph; more than 1 is a retrace. ``operations`` counts the nodes of that graph.
     ``declares`` tells whether there is a card to compare the slots with.
     ``traffic`` is the least number of bytes that a step must move.
     """
@@ -92,6 +94,7 @@ class SpeedEntry:
     compile: float | None = None
     first: float | None = None
     traces: int = 0
+    operations: int = 0
     declares: bool = False
     slots: list[SlotBytes] = field(default_factory=list)
     traffic: int = 0
@@ -180,9 +183,11 @@ class Results:
     tasks: list[TaskRecord] = field(default_factory=list)
     training: list[TrainingRun] = field(default_factory=list)
     searches: list[Search] = field(default_factory=list)
+    splits: list[SplitEntry] = field(default_factory=list)
     descents: list[Descent] = field(default_factory=list)
     properties: list[Answer] = field(default_factory=list)
     memory: list[MemoryEntry] = field(default_factory=list)
+    replicas: list[ReplicaEntry] = field(default_factory=list)
     speed: list[SpeedEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     finished: str = ""
@@ -202,7 +207,12 @@ class Results:
     @property
     def unusable(self) -> list[str]:
         """Labels of optimizers of this registry that raised instead of running."""
-        entries: list[TrainingRun | SpeedEntry | MemoryEntry] = [*self.training, *self.speed, *self.memory]
+        entries: list[TrainingRun | SpeedEntry | MemoryEntry | ReplicaEntry] = [
+            *self.training,
+            *self.speed,
+            *self.memory,
+            *self.replicas,
+        ]
         broken = {it.optimizer for it in entries if it.implementation == "optreg" and it.state.name == "failed"}
         return sorted(broken)
 

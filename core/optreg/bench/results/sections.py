@@ -27,7 +27,9 @@ _FOUND = {
     "speed": "samples",
     "training": "losses",
     "memory": "allocated",
+    "replicas": "samples",
     "searches": "attempts",
+    "splits": "step",
     "descents": "steps_to",
 }
 """What a record holds that was not only planned."""
@@ -42,6 +44,8 @@ def sections() -> Mapping[str, type[Any]]:
     from optreg.bench.memory.records import MemoryEntry  # noqa: PLC0415
     from optreg.bench.probes.probe import Answer  # noqa: PLC0415
     from optreg.bench.quality.records import Search, TaskRecord  # noqa: PLC0415
+    from optreg.bench.quality.split import SplitEntry  # noqa: PLC0415
+    from optreg.bench.replicas.records import ReplicaEntry  # noqa: PLC0415
     from optreg.bench.results.records import SpeedEntry, Subject, TrainingRun  # noqa: PLC0415
 
     return {
@@ -49,9 +53,11 @@ def sections() -> Mapping[str, type[Any]]:
         "tasks": TaskRecord,
         "training": TrainingRun,
         "searches": Search,
+        "splits": SplitEntry,
         "descents": Descent,
         "properties": Answer,
         "memory": MemoryEntry,
+        "replicas": ReplicaEntry,
         "speed": SpeedEntry,
     }
 

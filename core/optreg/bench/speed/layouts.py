@@ -63,6 +63,11 @@ def resnet50() -> Layout:
     return Layout("resnet50", tuple(_resnet50_shapes()), "the 161 tensors of ResNet-50, 25.6M parameters")
 
 
+def dozen() -> Layout:
+    """Twelve square matrices, for what is measured many times over, such as replicas."""
+    return Layout("dozen", ((256, 256),) * 12, "12 matrices of 256 x 256, 786 thousand parameters")
+
+
 def embedding() -> Layout:
     """A table of a million rows whose gradient holds 4,096 of them, some twice."""
     return Layout("embedding", ((1_000_000, 64),), "table 1M x 64, sparse gradient of 4,096 rows", gradient_rows=4096)
@@ -129,6 +134,7 @@ LAYOUTS: Mapping[str, Callable[[], Layout]] = {
     "embedding": embedding,
     "bert-base": bert_base,
     "gpt2": gpt2,
+    "dozen": dozen,
 }
 
 _OTHER_NAMES = {"embedding-sparse": "embedding"}

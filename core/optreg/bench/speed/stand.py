@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from optreg.bench.contenders import OURS, Contender
 from optreg.bench.foreign.session import NotOffered, Session
+from optreg.bench.forgetting import graphs_forgotten
 from optreg.bench.memory.declared import compare_state
 from optreg.bench.results import SlotBytes, SpeedEntry, State
 from optreg.bench.speed.ceiling import CEILING, Ceiling, usable_threads
@@ -109,7 +110,7 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
     """
     if not stands:
         return
-    with tf.device(stands[0][0].device):
+    with tf.device(stands[0][0].device), graphs_forgotten():
         contestants = []
         visitors = Visitors()
         probes = [entry for entry, _ in stands if entry.implementation == CEILING]
@@ -167,6 +168,8 @@ def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
             again = _timed(step)
             entry.compile, entry.first = max(entry.first - again, 0.0), again
         entry.traces = stand.traces
+        if entry.trace is not None:
+            entry.operations = len(stand.traced().get_concrete_function().graph.get_operations())
     except Exception as error:  # an optimizer may raise anything, and must not end the run
         entry.state = State.failed(error)
         return None

@@ -1,0 +1,118 @@
+"""Where a training step spends its time: forward, backward and update, each measured beside the whole."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import tensorflow as tf
+
+from optreg.bench.forgetting import graphs_forgotten
+from optreg.bench.progress import ENDLESS, Turn
+from optreg.bench.results import State
+from optreg.bench.subjects import Subject
+from optreg.bench.tasks.task import Problem
+
+_ROUNDS = 20
+_SAMPLE = 0.002  # seconds that a sample takes at least
+_MOST_CALLS = 50
+
+
+@dataclass
+class SplitEntry:
+    """Seconds of the parts of a training step of one optimizer on one task, from rounds that hold each part once.
+
+    ``forward`` computes the loss, ``gradient`` the loss and its gradient, ``update`` applies a gradient that is there
+    already, and ``step`` does all of it. Each is a graph of its own.
+    """
+
+    optimizer: str
+    implementation: str
+    task: str
+    device: str
+    state: State = field(default_factory=State)
+    forward: list[float] = field(default_factory=list)
+    gradient: list[float] = field(default_factory=list)
+    update: list[float] = field(default_factory=list)
+    step: list[float] = field(default_factory=list)
+
+    @property
+    def medians(self) -> Mapping[str, float]:
+        """Median seconds of forward, backward (what the gradient takes besides), update, their sum, and the step."""
+        if not self.step:
+            return {}
+        forward, gradient, update, step = map(statistics.median, (self.forward, self.gradient, self.update, self.step))
+        parts = {"forward": forward, "backward": max(gradient - forward, 0.0), "update": update}
+        return {**parts, "together": sum(parts.values()), "step": step}
+
+    @property
+    def share_of_update(self) -> float | None:
+        """The update as part of all three."""
+        found = self.medians
+        return found["update"] / found["together"] if found else None
+
+
+def measure_split(make: Callable[[], Subject], problem: Problem, entry: SplitEntry, turn: Turn = ENDLESS) -> None:
+    """Time the parts of a step in turns and record them; whatever is raised becomes the state of the entry."""
+    try:
+        with tf.device(entry.device), graphs_forgotten():
+            subject = make()
+            subject.build(problem.weights)
+            _measure(_parts(subject, problem), entry, turn)
+    except Exception as error:  # as in training: an optimizer may raise anything
+        entry.state = State.failed(error)
+
+
+def _parts(subject: Subject, problem: Problem) -> dict[str, Callable[[], Any]]:
+    weights, batch = list(subject.variables), problem.batches[0]
+
+    def gradient_of(batch: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = problem.loss(weights, batch)
+        return loss, tape.gradient(loss, weights)
+
+    def whole(batch: Any) -> Any:
+        loss, gradients = gradient_of(batch)
+        subject.step(gradients)
+        return loss
+
+    forward = tf.function(lambda batch: problem.loss(weights, batch), autograph=False)
+    gradient = tf.function(gradient_of, autograph=False)
+    step = tf.function(whole, autograph=False)
+    update = tf.function(subject.step, autograph=False)
+    _, gradients = gradient(batch)
+    calls: dict[str, Callable[[], Any]] = {
+        "forward": lambda: forward(batch),
+        "gradient": lambda: gradient(batch),
+        "update": lambda: update(gradients),
+        "step": lambda: step(batch),
+    }
+    for call in calls.values():
+        call()  # is traced
+    return calls
+
+
+def _measure(calls: Mapping[str, Callable[[], Any]], entry: SplitEntry, turn: Turn) -> None:
+    counts = {name: min(math.ceil(_SAMPLE / max(_seconds(call, 1), 1e-9)), _MOST_CALLS) for name, call in calls.items()}
+    order, shuffled = list(calls), random.Random(0)  # noqa: S311 - the order of a round is no secret
+    for _ in range(_ROUNDS):
+        if turn.over and entry.step:
+            return
+        shuffled.shuffle(order)
+        for name in order:
+            getattr(entry, name).append(_seconds(calls[name], counts[name]))
+        turn.tell()
+
+
+def _seconds(call: Callable[[], Any], count: int) -> float:
+    """Return the seconds of one call, of so many."""
+    start = time.perf_counter()
+    for _ in range(count):
+        call()
+    tf.test.experimental.sync_devices()
+    return (time.perf_counter() - start) / count

@@ -1,0 +1,63 @@
+"""The exhibit of where a training step spends its time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from optreg.bench.report.canvas import colour, drawing
+from optreg.bench.report.figure import Exhibit, Table
+from optreg.bench.report.text import clean, command, seconds, series_name, unique
+
+Record = Mapping[str, Any]
+
+_PARTS = ("forward", "backward", "update")
+
+
+def split_exhibits(document: Record) -> Iterator[Exhibit]:
+    """Yield bars of forward, backward and update for each optimizer and task whose parts were timed."""
+    rows = [row for row in document["summary"].get("splits", []) if "step" in row]
+    if not rows:
+        return
+    names, tasks = unique([row["optimizer"] for row in rows]), unique([row["task"] for row in rows])
+    yield Exhibit(
+        "split",
+        "Where a training step spends its time",
+        "Medians of graphs of their own, in turns. Each call costs something, so that on small tasks the parts "
+        "together take longer than the one graph that does all of it (the line). How much of it is the update tells "
+        "how much a faster optimizer can gain.",
+        Table(
+            ("optimizer", "task", *_PARTS, "update of all", "together", "step"),
+            [
+                (
+                    series_name(row["optimizer"], row["implementation"]),
+                    clean(row["task"]),
+                    *(seconds(row[part]) for part in _PARTS),
+                    f"{row['share_of_update']:.0%}",
+                    seconds(row["together"]),
+                    seconds(row["step"]),
+                )
+                for row in rows
+            ],
+        ),
+        command("bench", *names, "--mode", "training", *(word for it in tasks for word in ("--task", it)), "--split"),
+        svg=_bars(rows),
+        alt="Stacked bars of the time of forward, backward and update in a training step, for each task and optimizer.",
+    )
+
+
+def _bars(rows: Sequence[Record]) -> str:
+    with drawing("split", height=0.9 + 0.27 * len(rows)) as it:
+        (axes,) = it.axes()
+        for place, part in enumerate(_PARTS):
+            starts = [sum(row[earlier] for earlier in _PARTS[:place]) * 1e3 for row in rows]
+            widths = [row[part] * 1e3 for row in rows]
+            axes.barh(range(len(rows)), widths, left=starts, height=0.7, color=colour(place), label=part, alpha=0.8)
+        for place, row in enumerate(rows):
+            axes.plot([row["step"] * 1e3] * 2, [place - 0.4, place + 0.4], color=colour(3), linewidth=2)
+        labels = [f"{clean(row['task'])}, {series_name(row['optimizer'], row['implementation'])}" for row in rows]
+        axes.set_yticks(range(len(rows)), labels, fontsize=9)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlabel("milliseconds")
+        axes.legend(fontsize=8)
+    return it.svg

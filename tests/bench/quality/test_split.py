@@ -1,0 +1,60 @@
+"""The parts of a training step: each is timed, and what they come to is arithmetic."""
+
+from __future__ import annotations
+
+import html
+
+import pytest
+
+from optreg.bench import Options, Results, document, run
+from optreg.bench.quality.split import SplitEntry
+from optreg.bench.report import render
+from optreg.bench.results import State
+from optreg_cli.bench.tables import show
+
+OPTIONS = Options(modes=["training"], tasks=["embedding", "digits"], seeds=1, epochs=1, split=True, budget=600)
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return run(["sgd"], OPTIONS)
+
+
+def test_every_part_is_timed_on_every_task_also_where_gradients_are_sparse(results: Results) -> None:
+    assert [(it.optimizer, it.task, it.state) for it in results.splits] == [
+        ("sgd", "embedding", State()),
+        ("sgd", "digits", State()),
+    ]
+    for entry in results.splits:
+        for samples in (entry.forward, entry.gradient, entry.update, entry.step):
+            assert len(samples) == 20
+            assert min(samples) > 0
+
+
+def test_table_and_report_show_the_parts(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    show(results)
+    shown = capsys.readouterr().out
+    rows = [line.split()[:3] for line in shown.partition("Where a training step spends its time")[2].splitlines()]
+    assert ["digits", "sgd", "optreg"] in rows
+    page = html.unescape(render(document(results)))
+    figure = page[page.index('id="split"') :].partition("</figure>")[0]
+    assert "<svg" in figure
+    assert "optreg bench sgd --mode training --task embedding --task digits --split" in figure
+
+
+@pytest.mark.usefixtures("misbehaving")
+def test_an_optimizer_that_raises_is_a_row_and_the_others_are_timed() -> None:
+    options = Options(modes=["training"], tasks=["ridge"], seeds=1, epochs=1, split=True, budget=600)
+    raising, sgd = run(["raising", "sgd"], options).splits
+    assert raising.state.name == "failed"
+    assert "the kernel is on holiday" in raising.state.reason
+    assert sgd.medians["step"] > 0
+
+
+def test_backward_is_what_the_gradient_takes_beyond_the_loss() -> None:
+    entry = SplitEntry(
+        "adam", "optreg", "digits", "cpu:0", State(), [1.0, 1.0, 7.0], [3.0, 3.0, 3.0], [1.5, 1.0, 1.0], [5.5, 5.0, 5.0]
+    )
+    assert entry.medians == {"forward": 1, "backward": 2, "update": 1, "together": 4, "step": 5}
+    assert entry.share_of_update == pytest.approx(0.25)
+    assert SplitEntry("adam", "optreg", "digits", "cpu:0").share_of_update is None

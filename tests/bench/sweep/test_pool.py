@@ -1,0 +1,147 @@
+"""Training by several processes: the same records as by one, and workers that die."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optreg
+from optreg.bench import Options, Progress, Results, run
+from optreg.bench.results import History, TrainingRun, read_journal
+from optreg.bench.sweep.crews import Staff
+from optreg.errors import InvalidFilter
+from optreg_pytest.distributions import Metadata, write_distribution
+
+OPTIONS = Options(modes=["training"], tasks=["ridge", "digits"], seeds=2, epochs=1, rates=(0.01, 0.1), budget=600)
+NAMES = ["sgd", "adam[learning_rate=0.01]"]
+
+PLUGIN = """
+import os, signal, time
+import optreg
+
+class _Descent(optreg.Optimizer):
+    def __init__(self, name="Descent", **kwargs):
+        super().__init__(name, **kwargs)
+    def get_config(self):
+        return super().get_config()
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        return var.assign_sub(0.1 * grad)
+
+class Killed(_Descent):
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+class Hanging(_Descent):
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        time.sleep(1000)
+"""
+ENTRIES = "[optreg.optimizers]\nkilled_one = deadly:Killed\nhanging_one = deadly:Hanging\n"
+
+
+@pytest.fixture(scope="module")
+def doing() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sweep") / "journal"
+
+
+@pytest.fixture(scope="module")
+def swept(doing: list[str], journal: Path) -> Results:
+    def observe(progress: Progress) -> None:
+        doing.append(progress.doing)
+
+    return run(NAMES, replace(OPTIONS, workers=2), observer=observe, history=History(journal))
+
+
+def keyed(results: Results) -> Mapping[Any, TrainingRun]:
+    return {(it.optimizer, it.task, it.setting, it.seed): it for it in results.training}
+
+
+def close(mine: Sequence[float], theirs: Sequence[float]) -> bool:
+    return len(mine) == len(theirs) and all(math.isclose(a, b, rel_tol=1e-3) for a, b in zip(mine, theirs, strict=True))
+
+
+def test_a_sweep_trains_what_one_process_trains(swept: Results) -> None:
+    alone = run(NAMES, OPTIONS)
+    mine, theirs = keyed(swept), keyed(alone)
+    assert list(mine) == list(theirs)
+    assert {it.state.name for it in mine.values()} == {"finished"}
+    assert len(mine) == 2 * 2 * 2 + 2 * 2  # defaults of both, and what the searches of the one without a rate found
+    assert all(close(mine[key].losses, theirs[key].losses) for key in mine)
+    assert [it.step for it in mine["sgd", "ridge", "default", 0].evaluations] == [
+        it.step for it in theirs["sgd", "ridge", "default", 0].evaluations
+    ]
+    searches = {(it.optimizer, it.task): (it.state, it.chosen, it.edge) for it in swept.searches}
+    assert searches == {(it.optimizer, it.task): (it.state, it.chosen, it.edge) for it in alone.searches}
+
+
+def test_it_says_who_did_the_work_and_what_is_ahead(swept: Results, doing: list[str]) -> None:
+    who = swept.machine["sweep"]
+    assert (who["executor"], who["workers"], who["threads"]) == ("pool", 2, 1)
+    assert sum(host["cells"] for host in who["hosts"].values()) == 14
+    assert any("2 workers of 1 thread" in note for note in swept.notes)
+    assert any(words.startswith("training with 2 workers: ") for words in doing)
+
+
+def test_a_sweep_that_was_killed_goes_on_without_workers(swept: Results, journal: Path, tmp_path: Path) -> None:
+    lines = journal.read_text().splitlines()
+    kept = [line for line in lines if '"training"' not in line[:20]] + [
+        line for line in lines if '"training"' in line[:20]
+    ][:3]
+    torn = tmp_path / "journal"
+    torn.write_text("\n".join(kept) + "\n")
+    history = read_journal(torn)
+    before = {id(record) for record in history.earlier.values()}
+    again = keyed(run(NAMES, OPTIONS, history=history))
+    assert len(before) == 5  # three runs and two searches
+    seconds = {key: it.seconds for key, it in keyed(swept).items()}
+    assert sum(it.seconds == seconds[key] for key, it in again.items()) == 3  # as they were kept; the others anew
+    assert {it.state.name for it in again.values()} == {"finished"}
+
+
+@pytest.fixture
+def deadly(tmp_path: Path) -> Iterator[None]:
+    site = tmp_path / "site"
+    write_distribution(site, {"deadly.py": PLUGIN}, Metadata("deadly", "1.0", ENTRIES))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(site))
+        optreg.refresh()
+        yield
+    optreg.refresh()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("deadly")
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_optimizer_that_ends_or_hangs_its_worker_is_a_row_and_the_others_are_trained() -> None:
+    options = replace(OPTIONS, tasks=["ridge"], rates=(), workers=2, patience=20.0)
+    results = run(["deadly/killed_one", "deadly/hanging_one", "sgd"], options)
+    found = {(it.optimizer, it.seed): it.state for it in results.training}
+    assert found["sgd", 0].name == found["sgd", 1].name == "finished"
+    killed, hanging = found["deadly/killed_one", 0], found["deadly/hanging_one", 0]
+    assert (killed.name, hanging.name) == ("failed", "failed")
+    assert killed.reason == "it ended its worker with signal 9, or gave no sign of life for 20 s, on ridge"
+    assert hanging.reason == "it ended its worker with exit code 1, or gave no sign of life for 20 s, on ridge"
+    assert {found["deadly/killed_one", 1].name, found["deadly/hanging_one", 1].name} == {"failed"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "complaint"),
+    [
+        ({"executor": "slurm"}, r"unknown executor 'slurm'; allowed: .*pool.*ray"),
+        ({"count": -1}, r"at least 0 \(all processors\), received -1"),
+        ({"address": "10.0.0.1:6379"}, "needs the executor ray"),
+    ],
+)
+def test_a_staff_that_cannot_be_is_refused(bad: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidFilter, match=complaint):
+        Staff(**bad)
