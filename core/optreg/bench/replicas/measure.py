@@ -120,7 +120,7 @@ class _Replicated:
 
         def reduced(*parts: Any) -> Any:
             sums = tf.distribute.get_replica_context().all_reduce("sum", list(parts))
-            return [tf.identity(total) for total in sums]
+            return [tf.reduce_sum(total) for total in sums]
 
         def reduce() -> Any:
             return strategy.run(reduced, args=distributed)
@@ -156,9 +156,16 @@ class _Replicated:
         reductions: list[float] = []
         self._reduce()  # is traced
         for _ in range(_SAMPLES):
-            samples.append(_seconds(self.step))
-            reductions.append(_seconds(self._reduce))
+            samples.append(self._seconds(self.step))
+            reductions.append(self._seconds(self._reduce))
         return samples, reductions
+
+    def _seconds(self, call: Any) -> float:
+        start = time.perf_counter()
+        found = call() or [self._subject.variables[0]]
+        # Asking for a number waits for it; sync_devices knows no workers.
+        self._parts(found[0])[0].numpy()
+        return time.perf_counter() - start
 
     @property
     def _here(self) -> int:
@@ -192,12 +199,3 @@ def _on_one_device(task: Task, values: Sequence[Any], gradients: Sequence[Any]) 
     for _ in range(_STEPS):
         step()
     return [variable.numpy() for variable in subject.variables]
-
-
-def _seconds(call: Any) -> float:
-    import tensorflow as tf  # noqa: PLC0415 - as above
-
-    start = time.perf_counter()
-    call()
-    tf.test.experimental.sync_devices()
-    return time.perf_counter() - start

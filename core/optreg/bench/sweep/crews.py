@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -16,6 +17,8 @@ from optreg.bench.tasks.sources import Need
 from optreg.errors import InvalidFilter, OptregError, listing, suggestion
 
 EXECUTORS = ("pool", "ray")
+
+_ANSWERS = 5.0  # seconds within which a cluster takes a connection
 
 
 class NoCluster(OptregError, ConnectionError):
@@ -149,6 +152,7 @@ def _ray_cluster(staff: Staff) -> Iterator[_RayCluster]:
     ours = not ray.is_initialized()
     if ours:
         where = {"address": address} if address else _own_cluster(staff.count)
+        _require_answer(address)
         try:
             ray.init(**where, log_to_driver=False, logging_level="ERROR", configure_logging=True)
         except Exception as error:  # Ray raises ConnectionError, ValueError, TimeoutError and more of its own
@@ -160,6 +164,21 @@ def _ray_cluster(staff: Staff) -> Iterator[_RayCluster]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Do nothing where something answers at ``host:port``; Ray itself would try for minutes, and then end the process.
+
+    Raises:
+        NoCluster: Nothing answers there.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWERS).close()
+    except OSError as error:
+        raise NoCluster(f"no Ray cluster at {address}: {error}; ray status shows where one is") from error
 
 
 def _own_cluster(count: int) -> dict[str, Any]:
