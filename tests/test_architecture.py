@@ -40,7 +40,10 @@ PLUGINS_MAY = {"optreg", "tensorflow", "numpy"}
 PYTEST_PACKAGE = "optreg_pytest"
 """Stands in core/ beside optreg, which must not know of it."""
 
-EXTRAS = {"conformance": {"pytest"}, "bench": {"sklearn", "scipy", "torch", "optax", "jax", "jinja2", "matplotlib"}}
+EXTRAS = {
+    "conformance": {"pytest"},
+    "bench": {"sklearn", "scipy", "torch", "optax", "jax", "jinja2", "matplotlib", "pebble", "ray"},
+}
 """Optional libraries that a part of core may import where a function needs them."""
 
 

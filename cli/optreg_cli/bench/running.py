@@ -37,7 +37,7 @@ Layouts = Annotated[
     list[str] | None,
     typer.Option(
         "--layout",
-        help="Parameters to step: one-big, resnet50, many-small (these by default), embedding, bert-base, gpt2; "
+        help="Parameters to step: one-big, resnet50, many-small (these by default), embedding, bert-base, gpt2, dozen; "
         "a JSON file with shapes, or a saved Keras model.",
     ),
 ]

@@ -38,7 +38,7 @@ def test_the_default_layouts_exist_and_cost_more_tensors_each() -> None:
 
 
 def test_a_misspelt_layout_gets_a_suggestion() -> None:
-    with pytest.raises(UnknownLayout, match=r"layouts: bert-base, embedding, .* Did you mean 'resnet50'\?"):
+    with pytest.raises(UnknownLayout, match=r"layouts: bert-base, dozen, embedding, .* Did you mean 'resnet50'\?"):
         find_layout("resnet-50")
 
 
