@@ -38,7 +38,7 @@ def selfcheck(
     *,
     comparisons: Comparisons = 100,
     repetitions: Repetitions = 20,
-    budget: Budget = 120.0,
+    budget: Budget = 240.0,
     quality: Quality = False,
     json: Json = False,
 ) -> None:

@@ -2,6 +2,8 @@
 
 Work of known size is measured again and again as if each time were a run of its own, and neighbouring runs go through
 the same comparison as two results files. Equal work must not alarm; work made longer by a known part must be found.
+A run lasts a second, as an entry does that is sampled in turns with others: what else a machine does comes and goes in
+tenths of that.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ ENOUGH = 0.95
 """Share of the comparisons that must find a slowdown for it to count as detectable."""
 
 SLOWDOWNS = (0.06, 0.08, 0.1, 0.15, 0.2)
-_SAMPLES = 100  # short ones: of a busy machine most still fall between two disturbances
-_UNIT_BYTES = 1 << 14
+_RUN_SECONDS = 1.0
+_UNIT_BYTES = 1 << 17  # a sample takes some milliseconds: of a busy machine most fall between two disturbances
 
 Work = Callable[[int], float]
 """Does that many units and returns the seconds they took."""
@@ -68,7 +70,7 @@ def selfcheck(  # noqa: PLR0913 - every one has a default, and tests replace the
     comparisons: int = 100,
     repetitions: int = 20,
     slowdowns: Sequence[float] = SLOWDOWNS,
-    budget: float = 120.0,
+    budget: float = 240.0,
     work: Work | None = None,
     observe: Callable[[str], object] = lambda _: None,
     clock: Callable[[], float] = time.perf_counter,
@@ -102,20 +104,27 @@ def selfcheck(  # noqa: PLR0913 - every one has a default, and tests replace the
 def _count(
     work: Work, slowdown: float, comparisons: int, *, until: float, clock: Callable[[], float]
 ) -> tuple[int, int]:
-    """Return how many comparisons saw a difference, and how many were made until the time was over."""
+    """Return how many comparisons of neighbours saw a difference, and how many were made until the time was over.
+
+    Every other run has the slowdown, and is the new one for both of its neighbours.
+    """
     found, made = 0, 0
+    old = _run(work, 0.0, clock)
     while made < comparisons and clock() < until:
-        rows = compare_results(_run(work, 0.0), _run(work, slowdown), metrics=["step_time"], threshold=THRESHOLD).rows
+        new = _run(work, slowdown if made % 2 == 0 else 0.0, clock)
+        pair = (old, new) if made % 2 == 0 else (new, old)
+        rows = compare_results(*pair, metrics=["step_time"], threshold=THRESHOLD).rows
         found += any(row.worse or (row.better and not slowdown) for row in rows)
-        made += 1
+        made, old = made + 1, new
     return found, made
 
 
-def _run(work: Work, slowdown: float) -> Results:
+def _run(work: Work, slowdown: float, clock: Callable[[], float]) -> Results:
     """Return results as a run of its own would have found them."""
-    units = round(UNITS * (1 + slowdown))
+    units, begun = round(UNITS * (1 + slowdown)), clock()
     entry = SpeedEntry("work", "selfcheck", "probe", "units", "cpu:0")
-    entry.samples = [Sample(number, 0, 1, work(units)) for number in range(_SAMPLES)]
+    while clock() - begun < _RUN_SECONDS:
+        entry.samples.append(Sample(len(entry.samples), 0, 1, work(units)))
     return Results("", speed=[entry])
 
 

@@ -81,3 +81,13 @@ def test_what_differs_between_processes_widens_the_interval() -> None:
 def test_a_side_without_samples_is_an_error() -> None:
     with pytest.raises(ValueError, match="needs samples on both sides"):
         compare_all([Pair([[]], [[1.0]])])
+
+
+def test_samples_whose_slow_part_alone_moved_are_unclear() -> None:
+    quick_part = around(1.0, 4)
+    [change] = compare_all([Pair([around(1.0, 20)], [[*quick_part, *around(1.5, 16)]])])
+    assert change.ratio == pytest.approx(1.5, rel=0.01)
+    assert change.quick == pytest.approx(1.0, rel=0.01)
+    assert change.direction == "unclear"
+    [back] = compare_all([Pair([[*quick_part, *around(1.5, 16)]], [around(1.0, 20)])])
+    assert back.direction == "unclear"

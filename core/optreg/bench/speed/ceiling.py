@@ -2,13 +2,15 @@
 
 Each reads a gradient, and reads and writes parameters and state in place, block by block: memory is passed once.
 Mix of reads and writes, footprint and number of threads are those of the step beside which they are sampled; the step's
-rate divided by theirs is the part of the machine that it uses. Threads and arrays are NumPy's: the kernel shares no
-code with what it judges.
+rate divided by theirs is the part of the machine that it uses. How long the blocks may be depends on the caches: a few
+lengths are tried, and the fastest is the limit. Threads and arrays are NumPy's: the kernel shares no code with what it
+judges.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,7 +26,8 @@ PROBE = "probe"
 FLAGGED = 1.05
 """Share of the ceiling above which a step is marked: the kernel was slowed down, or the step skips work."""
 
-_BLOCK = 1 << 16  # floats; with gradient, parameters and two slots 1 MiB, which stays in the cache of a core
+_BLOCKS = (1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 20)  # floats
+_TRIALS = 3  # of each length; the quickest counts, because disturbances only make slower
 _ITEM = 4  # bytes of float32
 
 
@@ -44,6 +47,7 @@ class Ceiling:
     _gradient: np.ndarray = field(init=False, repr=False)
     _written: list[np.ndarray] = field(init=False, repr=False)
     _pool: ThreadPoolExecutor | None = field(init=False, repr=False, default=None)
+    _block: int = field(init=False, repr=False, default=_BLOCKS[0])
 
     def __post_init__(self) -> None:
         size = max(self.parameter_bytes // _ITEM, 1)
@@ -52,6 +56,9 @@ class Ceiling:
         sizes = [size, *[size] * full, *([rest // _ITEM] if rest >= _ITEM else [])]
         self._written = [np.ones(count, np.float32) for count in sizes]
         self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+        if size > _BLOCKS[0]:
+            self.step()  # takes the memory
+            self._block = min(_BLOCKS, key=lambda block: min(self._seconds(block) for _ in range(_TRIALS)))
 
     @property
     def traffic(self) -> int:
@@ -72,9 +79,15 @@ class Ceiling:
             self._pool.shutdown()
         self._written, self._gradient = [], np.empty(0, np.float32)
 
+    def _seconds(self, block: int) -> float:
+        self._block = block
+        start = time.perf_counter()
+        self.step()
+        return time.perf_counter() - start
+
     def _pass(self, share: tuple[int, int]) -> None:
-        for start in range(share[0], share[1], _BLOCK):
-            end = min(start + _BLOCK, share[1])
+        for start in range(share[0], share[1], self._block):
+            end = min(start + self._block, share[1])
             gradient = self._gradient[start:end]
             for array in self._written:
                 part = array[start:end]

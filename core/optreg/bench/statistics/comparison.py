@@ -1,7 +1,10 @@
 """Is one set of samples slower than another? Two answers that must agree: how much, and whether chance explains it.
 
 A difference counts when the Mann-Whitney test, corrected over all entries compared (Holm 1979), leaves less than
-``alpha`` to chance, when the bootstrap interval of the ratio leaves out 1, and when the ratio exceeds the threshold.
+``alpha`` to chance, when the bootstrap interval of the ratio leaves out 1, when the ratio exceeds the threshold, and
+when the quick end of the samples has moved as far: what disturbs a machine only ever makes samples slower, and where it
+lasts as long as a run it moves the median and no test of independent samples knows. A step that really became slower is
+slower undisturbed, too.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ THRESHOLD = 0.05
 """A ratio nearer to 1 than this is no change worth a word."""
 
 _EXACT = 20  # samples a side up to which the exact distribution is computed, where no values are equal
+_QUICK = 0.1  # quantile that stands for the undisturbed step
 _FEWEST = 5  # samples a side: with fewer, even a complete separation has p > 0.01
 
 Direction = Literal["slower", "faster", "same", "unclear"]
@@ -32,7 +36,8 @@ class Change:
     """How new samples compare with old ones.
 
     ``ratio`` is the new median by the old one, ``chance`` the p-value after correction. ``direction`` is ``unclear``
-    where there are too few samples, or where the interval reaches beyond the threshold without the test agreeing.
+    where there are too few samples, where the interval reaches beyond the threshold without the test agreeing, or
+    where only the slow part of the samples moved. ``quick`` is the ratio at the quick end.
     """
 
     ratio: float
@@ -41,6 +46,7 @@ class Change:
     old_count: int
     new_count: int
     direction: Direction
+    quick: float
 
 
 @dataclass(frozen=True)
@@ -99,9 +105,12 @@ def _change(pair: Pair, chance: float, threshold: float, alpha: float) -> Change
     old, new = _flat(pair.old), _flat(pair.new)
     ratio = float(np.median(new) / np.median(old))
     interval = ratio_interval(pair.old, pair.new)
+    quick = float(np.quantile(new, _QUICK) / np.quantile(old, _QUICK))
     direction = _direction(ratio, interval, significant=chance < alpha, threshold=threshold)
+    agrees = {"slower": quick > 1 + threshold, "faster": quick < 1 / (1 + threshold)}.get(direction, True)
     few = min(len(old), len(new)) < _FEWEST
-    return Change(ratio, interval, chance, len(old), len(new), "unclear" if few else direction)
+    direction = "unclear" if few or not agrees else direction
+    return Change(ratio, interval, chance, len(old), len(new), direction, quick)
 
 
 def _direction(ratio: float, interval: Interval, *, significant: bool, threshold: float) -> Direction:

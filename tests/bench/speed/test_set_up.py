@@ -1,0 +1,89 @@
+"""Building, tracing, compiling and the first step are told apart, and together are the time that setting up took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from optreg.bench import Layout
+from optreg.bench.contenders import Contender
+from optreg.bench.results import SpeedEntry
+from optreg.bench.results.records import Subject as Provenance
+from optreg.bench.speed import stand as stand_module
+from optreg.bench.speed.stand import Stand, _set_up, make_gradients
+
+LAYOUT = Layout("tiny", ((3, 4),))
+BUILD, TRACE, COMPILE, STEP = 3.0, 5.0, 7.0, 2.0
+
+
+class Time:
+    """A clock that moves only when something is done."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class Slow:
+    """A subject that takes a known time for everything, on that clock."""
+
+    def __init__(self, time: Time) -> None:
+        self._time = time
+        self.variables: list[tf.Variable] = []
+
+    def build(self, values: Any) -> None:
+        self._time.now += BUILD
+        self.variables = [tf.Variable(value) for value in values]
+
+    def step(self, gradients: Any) -> None:
+        if not tf.executing_eagerly():
+            self._time.now += TRACE
+            tf.numpy_function(self._make_step, [], [])
+        else:
+            self._make_step()
+
+    def state(self) -> tuple[()]:
+        return ()
+
+    def _make_step(self) -> None:
+        self._time.now += STEP
+
+
+@pytest.mark.parametrize(
+    ("execution", "parts"),
+    [
+        ("eager", (BUILD, None, None, STEP)),
+        ("graph", (BUILD, TRACE, None, STEP)),
+        ("xla", (BUILD, TRACE, COMPILE, STEP)),
+    ],
+)
+def test_the_parts_are_what_they_were_and_sum_to_the_wall_time(
+    monkeypatch: pytest.MonkeyPatch, make_entry: Callable[..., SpeedEntry], execution: str, parts: tuple[Any, ...]
+) -> None:
+    time = Time()
+    monkeypatch.setattr(stand_module, "time", time)
+    contender = Contender("slow", "optreg", lambda: Slow(time), Provenance("slow", "optreg", "", ""))
+    stand = Stand(contender, LAYOUT, make_gradients(LAYOUT))
+
+    def compiled(self: Stand) -> Callable[[], None]:
+        calls = iter([COMPILE])
+        traced = self.traced()
+
+        def step() -> None:
+            time.now += next(calls, 0.0)
+            traced()
+
+        return step
+
+    monkeypatch.setattr(Stand, "compiled", compiled)
+    entry = make_entry(execution=execution)
+    assert _set_up(entry, stand) is not None, entry.state
+    assert (entry.build, entry.trace, entry.compile, entry.first) == parts
+    measured = sum(seconds or 0.0 for seconds in (entry.build, entry.trace, entry.compile, entry.first))
+    second = STEP if execution == "xla" else 0.0  # which tells the compilation from the step
+    assert time.now == measured + second
+    assert (entry.operations > 0) == (execution != "eager")

@@ -1,0 +1,74 @@
+"""From two real runs to an exit code: a plugin that became slower, and one that did not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import optreg
+from optreg_cli.main import app
+from optreg_pytest.distributions import Metadata, write_distribution
+
+PLUGIN = """
+import os, time
+import optreg
+
+class Napping(optreg.Optimizer):
+    def __init__(self, name="Napping", **kwargs):
+        super().__init__(name, **kwargs)
+    def get_config(self):
+        return super().get_config()
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        time.sleep(float(os.environ["NAP"]))
+        return var.assign_sub(0.1 * grad)
+
+class Crashing(Napping):
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        os._exit(7)
+"""
+POINTS = "[optreg.optimizers]\nnapping = napping_plugin:Napping\ncrashing_one = napping_plugin:Crashing\n"
+
+
+@pytest.fixture(autouse=True)
+def plugin(tmp_path: Path) -> Iterator[None]:
+    write_distribution(tmp_path / "site", {"napping_plugin.py": PLUGIN}, Metadata("napping", "1.0", POINTS))
+    (tmp_path / "pair.json").write_text('{"shapes": [[3, 4]]}', encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path / "site"))
+        patch.chdir(tmp_path)
+        optreg.refresh()
+        yield
+    optreg.refresh()
+
+
+def bench(*arguments: str, nap: float) -> Any:
+    words = ("--mode", "speed", "--execution", "eager", "--layout", "pair.json", "--budget", "60")
+    environment = {"NAP": str(nap), "COLUMNS": "200"}
+    return CliRunner().invoke(app, ["bench", *arguments, *words], prog_name="optreg", env=environment)
+
+
+@pytest.mark.slow
+def test_half_as_slow_again_fails_the_gate_and_the_same_does_not() -> None:
+    first = bench("napping", "--save-baseline", "main", nap=0.004)
+    assert first.exit_code == 0, first.stderr
+    gate = ("--baseline", "main", "--fail-on", "step_time:median>15%")
+    slower = bench("napping", *gate, "--junit", "report.xml", nap=0.006)
+    assert slower.exit_code == 1, slower.stdout
+    assert "FAILED step_time:median>15%: napping eager optreg on pair, cpu:0: step_time median grew by" in slower.stdout
+    assert 'failures="1"' in Path("report.xml").read_text(encoding="utf-8")
+    same = bench("napping", *gate, nap=0.004)
+    assert same.exit_code == 0, same.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="exit codes of children")
+def test_an_optimizer_that_ends_its_process_is_code_3_and_the_other_is_measured() -> None:
+    done = bench("crashing_one", "sgd", nap=0.0)
+    assert done.exit_code == 3, done.stderr
+    assert "ended the process with exit code 7" in " ".join(done.stdout.split())
+    assert any(line.split()[:2] == ["sgd", "eager"] for line in done.stdout.splitlines())
