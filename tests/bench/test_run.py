@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from optreg.bench import Options, Progress, Results, State, document, run, speed_rows, training_rows
+from optreg.bench import Options, Progress, Results, State, document, ranked, run, speed_rows, training_rows
 from optreg.bench.machine import UnknownDevice, select_devices
 from optreg.errors import InvalidFilter
 
@@ -163,14 +163,19 @@ def test_a_budget_that_is_too_small_is_said_for_every_entry(quick: Options) -> N
 
 def test_rows_compare_only_the_seeds_that_every_optimizer_had_time_for(results: Results) -> None:
     found = copy.deepcopy(results)
-    next(run for run in found.training if run.seed == 1 and run.implementation == "keras").state = State(
-        "skipped", "late"
-    )
+    late = next(run for run in found.training if run.seed == 1 and run.optimizer == "sgd[momentum=0.9]")
+    late.state = State("skipped", "late")
     rows = training_rows(found)
     assert {row.started for row in rows} == {1}
     [ours] = [row for row in rows if (row.optimizer, row.implementation) == ("adam", "optreg")]
     assert ours.loss is not None
     assert ours.loss.median == found.training[0].evaluations[-1].loss
+
+
+def test_peers_train_from_the_first_seed_alone_which_shows_whether_they_train_alike(results: Results) -> None:
+    seeds = {it: [run.seed for run in results.training if run.implementation == it] for it in ("optreg", "keras")}
+    assert seeds == {"optreg": [0, 0, 1, 1], "keras": [0, 0]}
+    assert {standing.implementation for standing in ranked(results)} == {"optreg"}
 
 
 def test_modes_and_executions_limit_what_is_measured(quick: Options) -> None:

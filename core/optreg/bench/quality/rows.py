@@ -48,8 +48,9 @@ def training_rows(results: Results) -> list[TrainingRow]:
 
 
 def ranked(results: Results) -> list[Standing]:
-    """Return the standings over all tasks; the first optimizer named is the anchor."""
-    return standings(complete_seeds(results.training), results.tasks)
+    """Return the standings of ours over all tasks; the first optimizer named is the anchor."""
+    ours = [run for run in results.training if run.implementation == OURS]
+    return standings(complete_seeds(ours), results.tasks)
 
 
 def complete_seeds(runs: Sequence[TrainingRun]) -> list[TrainingRun]:

@@ -55,7 +55,8 @@ class Study:
     """All runs of all tasks; planned when it is made, so that even an interrupted study lists them.
 
     Args:
-        field: Ours and peers. Peers run with default hyperparameters only: with equal ones they train alike.
+        field: Ours and peers. Peers run with default hyperparameters from the first seed only: it shows whether they
+            train alike, and the time is for ours.
         offers: Tasks by name.
         results: What is filled.
         regime: How much is trained, and where.
@@ -85,6 +86,7 @@ class Study:
                 )
                 for seed in range(regime.seeds)
                 for contender in self._field
+                if seed == 0 or contender.implementation == OURS
             ]
             if regime.split:
                 results.splits += [
@@ -163,7 +165,9 @@ class Study:
 
     def _train_seed(self, task: Task, runs: Sequence[TrainingRun], *, until: float) -> None:
         problem = task.make(runs[0].seed, task.steps)
-        for contender, run in zip(self._field, runs, strict=True):
+        field = {(it.optimizer, it.implementation): it for it in self._field}
+        for run in runs:
+            contender = field[run.optimizer, run.implementation]
             if self.history.adopt(run):
                 continue
             self._tell(run, f"seed {run.seed + 1} of {self.regime.seeds}")
