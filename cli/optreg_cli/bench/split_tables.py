@@ -18,11 +18,12 @@ def show_splits(results: Results) -> None:
     if not measured:
         return
     rendering.heading("Where a training step spends its time")
-    columns = ("task", "optimizer", "by", "forward", "backward", "update", "of all three", "together", "step")
+    columns = ("task", "optimizer", "by", "forward", "backward", "update", "of the step", "step", "update alone")
     rendering.table(columns, [_cells(entry) for entry in measured])
     rendering.paragraph(
-        "Medians of graphs of their own, in turns; step is the one graph that does all of it. Each call costs "
-        "something, so that on small tasks the three together take longer."
+        "From medians of graphs that were timed in turns: backward is what the gradient takes beyond the loss, update "
+        "what the step takes beyond the gradient. The first holds what a call of a graph costs, and so does the update "
+        "alone."
     )
 
 
@@ -30,5 +31,5 @@ def _cells(entry: SplitEntry) -> tuple[str, ...]:
     found = entry.medians
     times = [duration(found[name]) for name in ("forward", "backward", "update")]
     share = f"{entry.share_of_update or 0.0:.0%}"
-    whole = (duration(found["together"]), duration(found["step"]))
+    whole = (duration(found["step"]), duration(found["alone"]))
     return (entry.task, entry.optimizer, entry.implementation, *times, share, *whole)

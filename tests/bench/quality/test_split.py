@@ -53,8 +53,8 @@ def test_an_optimizer_that_raises_is_a_row_and_the_others_are_timed() -> None:
 
 def test_backward_is_what_the_gradient_takes_beyond_the_loss() -> None:
     entry = SplitEntry(
-        "adam", "optreg", "digits", "cpu:0", State(), [1.0, 1.0, 7.0], [3.0, 3.0, 3.0], [1.5, 1.0, 1.0], [5.5, 5.0, 5.0]
+        "adam", "optreg", "digits", "cpu:0", State(), [1.0, 1.0, 7.0], [3.0, 3.0, 3.0], [1.5, 1.0, 1.0], [3.5, 4.0, 4.5]
     )
-    assert entry.medians == {"forward": 1, "backward": 2, "update": 1, "together": 4, "step": 5}
+    assert entry.medians == {"forward": 1, "backward": 2, "update": 1, "step": 4, "alone": 1}
     assert entry.share_of_update == pytest.approx(0.25)
     assert SplitEntry("adam", "optreg", "digits", "cpu:0").share_of_update is None

@@ -28,7 +28,8 @@ class SplitEntry:
     """Seconds of the parts of a training step of one optimizer on one task, from rounds that hold each part once.
 
     ``forward`` computes the loss, ``gradient`` the loss and its gradient, ``update`` applies a gradient that is there
-    already, and ``step`` does all of it. Each is a graph of its own.
+    already, and ``step`` does all of it. Each is a graph of its own, and calling one costs something: what a part takes
+    within the step is the difference of two graphs.
     """
 
     optimizer: str
@@ -43,18 +44,22 @@ class SplitEntry:
 
     @property
     def medians(self) -> Mapping[str, float]:
-        """Median seconds of forward, backward (what the gradient takes besides), update, their sum, and the step."""
+        """Median seconds of forward, backward and update within the step, of the step, and of the update alone.
+
+        Backward is what the gradient takes beyond the loss, the update what the step takes beyond the gradient; a
+        difference that noise has made negative is 0.
+        """
         if not self.step:
             return {}
         forward, gradient, update, step = map(statistics.median, (self.forward, self.gradient, self.update, self.step))
-        parts = {"forward": forward, "backward": max(gradient - forward, 0.0), "update": update}
-        return {**parts, "together": sum(parts.values()), "step": step}
+        backward, within = max(gradient - forward, 0.0), max(step - gradient, 0.0)
+        return {"forward": forward, "backward": backward, "update": within, "step": step, "alone": update}
 
     @property
     def share_of_update(self) -> float | None:
-        """The update as part of all three."""
+        """The update as part of the step."""
         found = self.medians
-        return found["update"] / found["together"] if found else None
+        return found["update"] / found["step"] if found else None
 
 
 def measure_split(make: Callable[[], Subject], problem: Problem, entry: SplitEntry, turn: Turn = ENDLESS) -> None:
