@@ -64,7 +64,7 @@ def _cells(entry: ReplicaEntry, results: Results) -> tuple[str, ...]:
         entry.layout,
         _YES_OR_NO[entry.equal],
         NOTHING if entry.deviation is None else f"{entry.deviation:.1g}",
-        " / ".join(f"{size / 1e6:.4g} MB" for size in each) or NOTHING,
+        " / ".join(f"{size / 1e6:.4g} MB" if size else "0 B" for size in each) or NOTHING,
         duration(statistics.median(entry.samples)),
         NOTHING if efficiency is None else f"{efficiency:.0%}",
         NOTHING if share is None or entry.replicas == 1 else f"{share:.0%}",

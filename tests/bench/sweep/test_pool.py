@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 import optreg
 from optreg.bench import Options, Progress, Results, run
 from optreg.bench.results import History, TrainingRun, read_journal
+from optreg.bench.sweep import cell
 from optreg.bench.sweep.crews import Staff
 from optreg.errors import InvalidFilter
 from optreg_pytest.distributions import Metadata, write_distribution
@@ -145,3 +149,41 @@ def test_an_optimizer_that_ends_or_hangs_its_worker_is_a_row_and_the_others_are_
 def test_a_staff_that_cannot_be_is_refused(bad: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InvalidFilter, match=complaint):
         Staff(**bad)
+
+
+ORPHANED = """
+import os, pathlib, time
+from optreg.bench.sweep.crews import Staff, crew_of
+from tests.bench.sweep.test_pool import waiting
+
+if __name__ == "__main__":
+    with crew_of(Staff(count=1)) as crew:
+        crew._pool.submit(waiting, None, os.environ["FOUND"])
+        while not pathlib.Path(os.environ["FOUND"]).exists():
+            time.sleep(0.1)
+        os._exit(9)
+"""
+
+
+def waiting(path: str) -> None:
+    """Settle as a worker does, say which process this is, and work for ever."""
+    cell._settle()
+    Path(f"{path}.part").write_text(str(os.getpid()))
+    Path(f"{path}.part").rename(path)
+    time.sleep(1000)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for the process in /proc")
+def test_a_worker_ends_when_the_sweep_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "orphaned.py").write_text(ORPHANED)
+    monkeypatch.setenv("FOUND", str(tmp_path / "worker"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    done = subprocess.run([sys.executable, str(tmp_path / "orphaned.py")], check=False, timeout=300)
+    assert done.returncode == 9
+    worker = Path("/proc") / (tmp_path / "worker").read_text()
+    for _ in range(300):
+        if not worker.exists():
+            break
+        time.sleep(0.1)
+    assert not worker.exists()

@@ -11,6 +11,7 @@ import importlib.metadata
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -37,6 +38,7 @@ THREADS = 1
 """Threads of TensorFlow in each worker, everywhere: with others, sums are added in another order."""
 
 _HEARTBEAT = 5.0  # seconds between two signs of life
+_LOOK = 1.0  # seconds between two looks at the parent
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,21 @@ def work(data: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def _settle() -> None:
-    """Prepare the worker for all its cells: its threads, and a stdout that is not ours to write to."""
+    """Prepare the worker for all its cells: its threads, a stdout that is not ours to write to, and its end."""
     import tensorflow as tf  # noqa: PLC0415 - the cell itself needs none until it is worked on
 
     sys.stdout.flush()
     os.dup2(2, 1)
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+
+
+def _leave_with(parent: int) -> None:
+    """End this process when its parent is gone: a sweep that is killed leaves no worker behind."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
 
 
 def _train(cell: Cell) -> TrainingRun:
