@@ -114,3 +114,32 @@ def misbehaving() -> Iterator[None]:
     yield
     for name in classes:
         optreg.unregister(name)
+
+
+DEADLY = """
+import os, signal, time
+import optreg
+
+class _Descent(optreg.Optimizer):
+    def __init__(self, name="Descent", **kwargs):
+        super().__init__(name, **kwargs)
+    def get_config(self):
+        return super().get_config()
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        return var.assign_sub(0.1 * grad)
+
+class Killed(_Descent):
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+class Hanging(_Descent):
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def deadly(optreg_distribution: Any) -> None:
+    """Two optimizers that end and hang the process which takes a step with them."""
+    points = {"killed_one": "deadly:Killed", "hanging_one": "deadly:Hanging"}
+    optreg_distribution("deadly", {"deadly.py": DEADLY}, optimizers=points)

@@ -12,37 +12,8 @@ from optreg.bench.results import Results, SpeedEntry, State
 from optreg.bench.results.records import Sample
 from optreg.bench.speed.timing import Effort
 from optreg.bench.supervision import Supervision, merged
-from optreg_pytest.distributions import Metadata, write_distribution
 
-PLUGIN = """
-import os, signal, time
-import optreg
-
-class _Descent(optreg.Optimizer):
-    def __init__(self, name="Descent", **kwargs):
-        super().__init__(name, **kwargs)
-    def get_config(self):
-        return super().get_config()
-    def _resource_apply_dense(self, grad, var, apply_state=None):
-        return var.assign_sub(0.1 * grad)
-
-class Killed(_Descent):
-    def _resource_apply_dense(self, grad, var, apply_state=None):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-class Hanging(_Descent):
-    def _resource_apply_dense(self, grad, var, apply_state=None):
-        time.sleep(1000)
-"""
-ENTRIES = "[optreg.optimizers]\nkilled_one = deadly:Killed\nhanging_one = deadly:Hanging\n"
 EFFORT = Effort(sample_seconds=0.0005, warm_ups=1, fewest=6, most=6)
-
-
-@pytest.fixture
-def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site = tmp_path / "site"
-    write_distribution(site, {"deadly.py": PLUGIN}, Metadata("deadly", "1.0", ENTRIES))
-    monkeypatch.syspath_prepend(str(site))
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optreg_cli import rendering
+from optreg_cli.bench.units import NOTHING
 
 if TYPE_CHECKING:
     from optreg.bench import Results
     from optreg.bench.memory.records import MemoryEntry
-
-_NOTHING = "-"
 
 
 def show_memory(results: Results) -> None:
@@ -30,11 +29,11 @@ def show_memory(results: Results) -> None:
 
 
 def _cells(entry: MemoryEntry) -> tuple[str, ...]:
-    said = {True: "exactly", False: "NO", None: _NOTHING}[entry.as_declared]
-    each = f"{entry.measured / entry.parameters:.3g} B" if entry.parameters else _NOTHING
+    said = {True: "exactly", False: "NO", None: NOTHING}[entry.as_declared]
+    each = f"{entry.measured / entry.parameters:.3g} B" if entry.parameters else NOTHING
     sizes = (_size(entry.measured), each, said, _size(entry.allocated), _size(entry.step_extra))
     return (entry.optimizer, entry.layout, entry.device, *sizes)
 
 
 def _size(value: int | None) -> str:
-    return _NOTHING if value is None else f"{value / 1e6:.4g} MB"
+    return NOTHING if value is None else f"{value / 1e6:.4g} MB"

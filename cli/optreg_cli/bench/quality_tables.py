@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from optreg_cli import rendering
+from optreg_cli.bench.units import NOTHING
 
 if TYPE_CHECKING:
     from optreg.bench import Results, Spread, Standing, TrainingRow
     from optreg.bench.landscapes.descent import Descent
 
-_NOTHING = "-"
 _ANSWERS = {"yes": "yes", "no": "-", "not applicable": "n/a", "failed": "failed"}
 
 
@@ -60,7 +60,7 @@ def _training_cells(row: TrainingRow) -> tuple[str, ...]:
         _range(row.loss),
         f"{_number(steps.median if steps else None)}{reached}",
         _number(steps.expected if steps else None),
-        _NOTHING if row.step_seconds is None else f"{1e3 * row.step_seconds:.2f}",
+        NOTHING if row.step_seconds is None else f"{1e3 * row.step_seconds:.2f}",
         _sameness(row.difference),
     )
 
@@ -158,18 +158,18 @@ def show_properties(results: Results) -> None:
 
 def _sameness(difference: float | None) -> str:
     if difference is None:
-        return _NOTHING
+        return NOTHING
     return "identical" if difference == 0 else f"within {difference:.0e}"
 
 
 def _range(spread: Spread | None) -> str:
     if spread is None:
-        return _NOTHING
+        return NOTHING
     return f"{spread.median:.4g} [{spread.least:.4g} .. {spread.greatest:.4g}]"
 
 
 def _number(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value:.0f}"
+    return NOTHING if value is None else f"{value:.0f}"
 
 
 def _interval(estimate: object) -> str:

@@ -7,45 +7,21 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import optreg
 from optreg.bench import Options, Progress, Results, run
 from optreg.bench.results import History, TrainingRun, read_journal
 from optreg.bench.sweep import cell
 from optreg.bench.sweep.crews import Staff
 from optreg.errors import InvalidFilter
-from optreg_pytest.distributions import Metadata, write_distribution
 
 OPTIONS = Options(modes=["training"], tasks=["ridge", "digits"], seeds=2, epochs=1, rates=(0.01, 0.1), budget=600)
 NAMES = ["sgd", "adam[learning_rate=0.01]"]
-
-PLUGIN = """
-import os, signal, time
-import optreg
-
-class _Descent(optreg.Optimizer):
-    def __init__(self, name="Descent", **kwargs):
-        super().__init__(name, **kwargs)
-    def get_config(self):
-        return super().get_config()
-    def _resource_apply_dense(self, grad, var, apply_state=None):
-        return var.assign_sub(0.1 * grad)
-
-class Killed(_Descent):
-    def _resource_apply_dense(self, grad, var, apply_state=None):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-class Hanging(_Descent):
-    def _resource_apply_dense(self, grad, var, apply_state=None):
-        time.sleep(1000)
-"""
-ENTRIES = "[optreg.optimizers]\nkilled_one = deadly:Killed\nhanging_one = deadly:Hanging\n"
 
 
 @pytest.fixture(scope="module")
@@ -110,17 +86,6 @@ def test_a_sweep_that_was_killed_goes_on_without_workers(swept: Results, journal
     seconds = {key: it.seconds for key, it in keyed(swept).items()}
     assert sum(it.seconds == seconds[key] for key, it in again.items()) == 3  # as they were kept; the others anew
     assert {it.state.name for it in again.values()} == {"finished"}
-
-
-@pytest.fixture
-def deadly(tmp_path: Path) -> Iterator[None]:
-    site = tmp_path / "site"
-    write_distribution(site, {"deadly.py": PLUGIN}, Metadata("deadly", "1.0", ENTRIES))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(site))
-        optreg.refresh()
-        yield
-    optreg.refresh()
 
 
 @pytest.mark.slow

@@ -73,6 +73,7 @@ class Study:
     ) -> None:
         self.history = History()
         self._field = [contender for contender in field if not contender.speed_only]
+        self._by_key = {(it.optimizer, it.implementation): it for it in self._field}
         self._results, self._clock, self.regime = results, clock, regime
         self._tasks: dict[str, Task] = {}
         for name, offer in offers.items():
@@ -165,9 +166,8 @@ class Study:
 
     def _train_seed(self, task: Task, runs: Sequence[TrainingRun], *, until: float) -> None:
         problem = task.make(runs[0].seed, task.steps)
-        field = {(it.optimizer, it.implementation): it for it in self._field}
         for run in runs:
-            contender = field[run.optimizer, run.implementation]
+            contender = self._by_key[run.optimizer, run.implementation]
             if self.history.adopt(run):
                 continue
             self._tell(run, f"seed {run.seed + 1} of {self.regime.seeds}")
@@ -182,9 +182,7 @@ class Study:
     def _splits(self, task: Task, *, until: float) -> None:
         entries = [it for it in self._results.splits if it.task == task.name and not self.history.adopt(it)]
         for entry in entries:
-            contender = next(
-                it for it in self._field if (it.optimizer, it.implementation) == (entry.optimizer, entry.implementation)
-            )
+            contender = self._by_key[entry.optimizer, entry.implementation]
             words = f"parts of a step of {entry.optimizer} ({entry.implementation}) on {task.name}"
             self._say(words, entry.optimizer, entry.implementation)
             if contender.broken:

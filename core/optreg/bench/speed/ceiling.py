@@ -9,7 +9,6 @@ judges.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from optreg.bench.machine import usable_cores
 from optreg.bench.speed.traffic import dense_floor
 
 CEILING = "ceiling"
@@ -96,9 +96,7 @@ class Ceiling:
 
 def usable_threads(configured: int) -> int:
     """Return the threads that TensorFlow uses; 0 stands for all cores that this process may use."""
-    if configured:
-        return configured
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return configured or usable_cores()
 
 
 def ladder(footprints: Sequence[int]) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from optreg.bench.machine import usable_cores
 from optreg.bench.sweep.cell import work
 from optreg.bench.tasks.sources import Need
 from optreg.errors import InvalidFilter, OptregError, listing, suggestion
@@ -62,7 +63,7 @@ class Staff:
     @property
     def expected(self) -> int:
         """How many workers there will be, as far as that is known before they are."""
-        return self.count or usable_processors()
+        return self.count or usable_cores()
 
 
 class Crew(Protocol):
@@ -113,7 +114,7 @@ def _pool(staff: Staff) -> Iterator[_Pool]:
     Need("pebble", module="pebble").require()
     import pebble  # noqa: PLC0415
 
-    size = staff.count or usable_processors()
+    size = staff.count or usable_cores()
     # A fork would have the locks of TensorFlow's threads, and not the threads.
     pool = pebble.ProcessPool(max_workers=size, context=multiprocessing.get_context("spawn"))
     try:
@@ -186,13 +187,8 @@ def _own_cluster(count: int) -> dict[str, Any]:
     path = os.pathsep.join(it for it in sys.path if it)
     return {
         "address": "local",
-        "num_cpus": count or usable_processors(),
+        "num_cpus": count or usable_cores(),
         "include_dashboard": False,
         "_node_ip_address": "127.0.0.1",
         "runtime_env": {"env_vars": {"PYTHONPATH": path}},
     }
-
-
-def usable_processors() -> int:
-    """Return how many processors this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
