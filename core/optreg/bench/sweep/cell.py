@@ -35,7 +35,7 @@ from optreg.bench.tasks.task import Task
 from optreg.errors import UnusableOptimizer
 
 THREADS = 1
-"""Threads of TensorFlow in each worker, everywhere: with others, sums are added in another order."""
+"""Threads of TensorFlow and of NumPy in each worker, everywhere: with others, sums are added in another order."""
 
 _HEARTBEAT = 5.0  # seconds between two signs of life
 _LOOK = 1.0  # seconds between two looks at the parent
@@ -99,12 +99,14 @@ def work(data: Mapping[str, Any]) -> dict[str, Any]:
 def _settle() -> None:
     """Prepare the worker for all its cells: its threads, a stdout that is not ours to write to, and its end."""
     import tensorflow as tf  # noqa: PLC0415 - the cell itself needs none until it is worked on
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - of the bench extra
 
     sys.stdout.flush()
     os.dup2(2, 1)
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    threadpool_limits(THREADS)  # NumPy's own, in which optima are found
 
 
 def _leave_with(parent: int) -> None:

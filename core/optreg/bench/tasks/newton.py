@@ -11,6 +11,7 @@ from optreg.errors import OptregError
 
 _MOST_ITERATIONS = 100
 _SUFFICIENT = 1e-4  # Armijo's constant
+_NOISE = 64  # how many units in the last place a value may be off
 _DECREMENT = 1e-24  # squared Newton decrement; half of it bounds the gap near the optimum
 
 
@@ -48,7 +49,7 @@ def minimise(expand: Callable[[np.ndarray], Expansion], start: np.ndarray) -> Op
         if decrement <= _DECREMENT:
             return Optimum(point, here.value, max(decrement, 0.0) / 2)
         moved = _step(expand, point, here, direction)
-        if moved is None:  # no step decreases the value: it is exact to the last bit of float64
+        if moved is None:  # no step leads on: it is exact to the last bits of float64
             return Optimum(point, here.value, decrement / 2)
         point, here = moved
     raise NotConverged(f"Newton's method left a gap of {decrement / 2:.3g} after {_MOST_ITERATIONS} iterations")
@@ -57,8 +58,15 @@ def minimise(expand: Callable[[np.ndarray], Expansion], start: np.ndarray) -> Op
 def _step(
     expand: Callable[[np.ndarray], Expansion], point: np.ndarray, here: Expansion, direction: np.ndarray
 ) -> tuple[np.ndarray, Expansion] | None:
-    """Halve the step until it decreases the value by a fair part of what its slope promises."""
+    """Halve the step until it decreases the value by a fair part of what its slope promises.
+
+    Where less is promised than the rounding of the value, the gradient tells whether the step leads on.
+    """
     slope = float(here.gradient @ direction)
+    if -slope <= _NOISE * np.spacing(abs(here.value)):
+        there = expand(point + direction)
+        closer = np.linalg.norm(there.gradient) < np.linalg.norm(here.gradient)
+        return (point + direction, there) if closer else None
     size = 1.0
     while size > 1e-12:  # noqa: PLR2004 - below, the step is lost in rounding
         target = point + size * direction
