@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla, update_dtype
+from optreg.optimizer import ApplyState, Optimizer, computed_once, is_compiled_by_xla, update_dtype
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -105,10 +105,10 @@ class Adadelta(Optimizer):
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)
-        if var.dtype.base_dtype == coefficients["lr_t"].dtype:
+        if var.dtype.base_dtype == coefficients["lr_t"].dtype and not is_compiled_by_xla():
             return tf.raw_ops.ResourceApplyAdadelta(**self._kernel_arguments(grad, var, coefficients))
         gradients, updates = self.get_slot(var, "accum_grad"), self.get_slot(var, "accum_var")
-        step, a, b = _step(grad, gradients, updates, coefficients)
+        step, a, b = _step(grad, gradients, updates, coefficients, dense=True)
         moved = var.assign(tf.cast(tf.cast(var, step.dtype) - step, var.dtype))
         return tf.group(moved, gradients.assign(a), updates.assign(b))
 
@@ -122,7 +122,8 @@ class Adadelta(Optimizer):
     def _apply_rows(self, grad: Any, var: Any, indices: Any, coefficients: dict[str, Any]) -> Any:
         """Update rows without TensorFlow's sparse kernel, which XLA does not have."""
         gradients, updates = self.get_slot(var, "accum_grad"), self.get_slot(var, "accum_var")
-        step, a, b = _step(grad, tf.gather(gradients, indices), tf.gather(updates, indices), coefficients)
+        a_rows, b_rows = tf.gather(gradients, indices), tf.gather(updates, indices)
+        step, a, b = _step(grad, a_rows, b_rows, coefficients, dense=False)
         return tf.group(
             self._replace_rows(gradients, indices, a),
             self._replace_rows(updates, indices, b),
@@ -140,10 +141,14 @@ class Adadelta(Optimizer):
         }
 
 
-def _step(grad: Any, a: Any, b: Any, coefficients: dict[str, Any]) -> tuple[Any, Any, Any]:
+def _step(grad: Any, a: Any, b: Any, coefficients: dict[str, Any], *, dense: bool) -> tuple[Any, Any, Any]:
     """Return what is subtracted from the weights, and both averages after it."""
     rho, epsilon = coefficients["rho"], coefficients["epsilon"]
     gradient, b = tf.cast(grad, rho.dtype), tf.cast(b, rho.dtype)
     a = rho * a + (1.0 - rho) * tf.square(gradient)
     d = tf.sqrt(b + epsilon) * tf.math.rsqrt(a + epsilon) * gradient
-    return coefficients["lr_t"] * d, a, rho * b + (1.0 - rho) * tf.square(d)
+    moved = rho * b + (1.0 - rho) * tf.square(d)
+    if dense and is_compiled_by_xla():  # both are stored anyway: one loop makes them, and another the weights
+        a, moved = computed_once(a, moved)
+        d = tf.sqrt(b + epsilon) * tf.math.rsqrt(a + epsilon) * gradient
+    return coefficients["lr_t"] * d, a, moved

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla, update_dtype
+from optreg.optimizer import ApplyState, Optimizer, computed_once, is_compiled_by_xla, update_dtype
 
 
 class Ftrl(Optimizer):
@@ -143,7 +143,7 @@ class Ftrl(Optimizer):
             kernel = tf.raw_ops.ResourceApplyFtrlV2 if self._shrinks else tf.raw_ops.ResourceApplyFtrl
             return kernel(**self._kernel_arguments(grad, var, coefficients))
         accumulator, linear = self.get_slot(var, "accumulator"), self.get_slot(var, "linear")
-        w, n, z = _moved(grad, var, accumulator, linear, coefficients)
+        w, n, z = _moved(grad, var, accumulator, linear, coefficients, dense=True)
         return tf.group(var.assign(tf.cast(w, var.dtype)), accumulator.assign(n), linear.assign(z))
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
@@ -157,7 +157,7 @@ class Ftrl(Optimizer):
         """Update rows without TensorFlow's sparse kernel, which XLA does not have and which refuses empty rows."""
         accumulator, linear = self.get_slot(var, "accumulator"), self.get_slot(var, "linear")
         rows, before, linear_rows = (tf.gather(it, indices) for it in (var, accumulator, linear))
-        w, n, z = _moved(grad, rows, before, linear_rows, coefficients)
+        w, n, z = _moved(grad, rows, before, linear_rows, coefficients, dense=False)
         return tf.group(
             self._replace_rows(accumulator, indices, n),
             self._replace_rows(linear, indices, z),
@@ -182,7 +182,9 @@ class Ftrl(Optimizer):
         }
 
 
-def _moved(grad: Any, var: Any, before: Any, linear: Any, coefficients: dict[str, Any]) -> tuple[Any, Any, Any]:
+def _moved(
+    grad: Any, var: Any, before: Any, linear: Any, coefficients: dict[str, Any], *, dense: bool
+) -> tuple[Any, Any, Any]:
     """Return weights, sum n and linear term z after a step, in the dtype of the coefficients."""
     rate, l1, power = coefficients["lr_t"], coefficients["l1"], -coefficients["lr_power"]
     # Each variable is read once: in graphs of TensorFlow 1 a second read may come after its assignment.
@@ -192,6 +194,10 @@ def _moved(grad: Any, var: Any, before: Any, linear: Any, coefficients: dict[str
     to_the = _vectorized_power if is_compiled_by_xla() else tf.pow
     root = to_the(n, power)
     z = linear + shrunk - (root - to_the(before, power)) / rate * w
+    if dense and is_compiled_by_xla():
+        # Both are stored anyway: from there, the loop of the weights takes one power in place of three.
+        n, z = computed_once(n, z)
+        root = to_the(n, power)
     scale = root / rate + 2.0 * coefficients["l2"]
     return (tf.clip_by_value(z, -l1, l1) - z) / scale, n, z
 

@@ -13,7 +13,8 @@ from optreg.bench.contenders import Contender
 from optreg.bench.results import SpeedEntry
 from optreg.bench.results.records import Subject as Provenance
 from optreg.bench.speed import stand as stand_module
-from optreg.bench.speed.stand import Stand, _set_up, make_gradients
+from optreg.bench.speed.stand import Idle, Stand, _set_up, make_gradients
+from optreg.optimizer import is_compiled_by_xla
 
 LAYOUT = Layout("tiny", ((3, 4),))
 BUILD, TRACE, COMPILE, STEP = 3.0, 5.0, 7.0, 2.0
@@ -69,17 +70,23 @@ def test_the_parts_are_what_they_were_and_sum_to_the_wall_time(
     contender = Contender("slow", "optreg", lambda: Slow(time), Provenance("slow", "optreg", "", ""))
     stand = Stand(contender, LAYOUT, make_gradients(LAYOUT))
 
-    def compiled(self: Stand) -> Callable[[], None]:
-        calls = iter([COMPILE])
-        traced = self.traced()
+    plainly = Stand.traced
+    compilation = iter([COMPILE])
+
+    def traced(self: Stand, execution: str) -> Any:
+        """XLA compiles no function of Python: the trace of the graph stands in, and the first call takes longer."""
+        function = plainly(self, "graph")
+        if execution == "graph":
+            return function
 
         def step() -> None:
-            time.now += next(calls, 0.0)
-            traced()
+            time.now += next(compilation, 0.0)
+            function()
 
+        step.get_concrete_function = function.get_concrete_function  # type: ignore[attr-defined]
         return step
 
-    monkeypatch.setattr(Stand, "compiled", compiled)
+    monkeypatch.setattr(Stand, "traced", traced)
     entry = make_entry(execution=execution)
     assert _set_up(entry, stand) is not None, entry.state
     assert (entry.build, entry.trace, entry.compile, entry.first) == parts
@@ -87,3 +94,19 @@ def test_the_parts_are_what_they_were_and_sum_to_the_wall_time(
     second = STEP if execution == "xla" else 0.0  # which tells the compilation from the step
     assert time.now == measured + second
     assert (entry.operations > 0) == (execution != "eager")
+
+
+def test_the_step_knows_in_its_trace_whether_xla_will_compile_it(make_entry: Callable[..., SpeedEntry]) -> None:
+    told: list[bool] = []
+
+    class Asking(Idle):
+        def step(self, gradients: Any) -> None:
+            told.append(is_compiled_by_xla())
+
+    contender = Contender("asking", "optreg", Asking, Provenance("asking", "optreg", "", ""))
+    stand = Stand(contender, LAYOUT, make_gradients(LAYOUT))
+    for execution in ("graph", "xla"):
+        entry = make_entry(execution=execution)
+        assert _set_up(entry, stand) is not None, entry.state
+        assert entry.traces == 1
+    assert told == [False, True]

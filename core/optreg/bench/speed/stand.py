@@ -37,8 +37,8 @@ class Stand:
     gradients: Sequence[Any]
     subject: Subject | None = None
     build_seconds: float = 0.0
-    traces: int = 0
-    _function: Any = field(default=None)
+    traces: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("graph", "xla"), 0))
+    _functions: dict[str, Any] = field(default_factory=dict)
 
     def build(self) -> Subject:
         """Make the subject with its variables and state, once."""
@@ -54,24 +54,25 @@ class Stand:
         """Make one step as a loop without ``tf.function`` does."""
         self.build().step(self.gradients)
 
-    def traced(self) -> Any:
+    def traced(self, execution: str) -> Any:
         """Return the step as a ``tf.function`` that closes over variables and gradients, traced once.
 
-        AutoGraph is off: no optimizer needs it, and with it tracing takes about half as long again.
+        An optimizer may make other operations where it knows that XLA will compile them, so each execution has its own
+        trace. AutoGraph is off: no optimizer needs it, and with it tracing takes about half as long again.
+
+        Args:
+            execution: ``graph``, or ``xla`` for ``jit_compile=True``.
         """
-        if self._function is None:
-            self._function = tf.function(self._traced_step, autograph=False)
-            self._function.get_concrete_function()
-        return self._function
+        if execution not in self._functions:
 
-    def compiled(self) -> Any:
-        """Return the step compiled by XLA, from the same trace."""
-        concrete = self.traced().get_concrete_function()
-        return tf.function(concrete, autograph=False, jit_compile=True)
+            def step() -> None:
+                self.traces[execution] += 1
+                self.eager_step()
 
-    def _traced_step(self) -> None:
-        self.traces += 1
-        self.eager_step()
+            compiled = True if execution == "xla" else None
+            self._functions[execution] = tf.function(step, autograph=False, jit_compile=compiled)
+            self._functions[execution].get_concrete_function()
+        return self._functions[execution]
 
 
 class Idle:
@@ -141,7 +142,7 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
             if kernel is not None:
                 kernel.close()
         for entry, stand in stands:
-            entry.traces = 0 if entry.execution == "eager" else stand.traces  # a second one is a retrace while sampling
+            entry.traces = stand.traces.get(entry.execution, 0)  # a second one is a retrace while sampling
             _check_finite(entry, stand)
     gc.collect()
 
@@ -167,9 +168,9 @@ def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
         if is_compiled(entry):
             again = _timed(step)
             entry.compile, entry.first = max(entry.first - again, 0.0), again
-        entry.traces = stand.traces
+        entry.traces = stand.traces.get(entry.execution, 0)
         if entry.trace is not None:
-            entry.operations = len(stand.traced().get_concrete_function().graph.get_operations())
+            entry.operations = len(stand.traced(entry.execution).get_concrete_function().graph.get_operations())
     except Exception as error:  # an optimizer may raise anything, and must not end the run
         entry.state = State.failed(error)
         return None
@@ -235,7 +236,7 @@ def _timed(step: Callable[[], object]) -> float:
 def _step_of(entry: SpeedEntry, stand: Stand) -> Callable[[], object]:
     if entry.execution == "eager":
         return stand.eager_step
-    function: Callable[[], object] = stand.compiled() if is_compiled(entry) else stand.traced()
+    function: Callable[[], object] = stand.traced(entry.execution)
     return function
 
 

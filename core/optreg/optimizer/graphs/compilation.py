@@ -1,7 +1,8 @@
-"""Whether XLA will compile what is being traced.
+"""Whether XLA will compile what is being traced, and what it is told then.
 
 TensorFlow tells nobody publicly, and an optimizer has to know where its kernel exists outside of XLA only. So this file
-looks at a private mark on graphs, as ``distribution.py`` and ``checkpoint.py`` look at other internals.
+looks at a private mark on graphs, and takes an operation from where TensorFlow keeps it, as ``distribution.py`` and
+``checkpoint.py`` use other internals.
 """
 
 from __future__ import annotations
@@ -24,3 +25,17 @@ def is_compiled_by_xla() -> bool:
             context = context.outer_context
         graph = getattr(graph, "outer_graph", None)
     return False
+
+
+def computed_once(*tensors: Any) -> tuple[Any, ...]:
+    """Return the tensors such that XLA computes them before everything that uses them, not in each of its loops anew.
+
+    XLA makes one loop for every output and repeats in it all that leads there: cheap for sums, dear for powers. Tensors
+    that are outputs themselves cost nothing more. Outside of XLA they are returned as they are. For dense updates only:
+    XLA refuses it for tensors whose length is known when the step runs, such as the distinct rows of a sparse gradient.
+    """
+    if not is_compiled_by_xla():
+        return tensors
+    from tensorflow.compiler.tf2xla.ops import gen_xla_ops  # noqa: PLC0415 - public nowhere else
+
+    return tuple(gen_xla_ops.xla_optimization_barrier(list(tensors)))
