@@ -10,6 +10,7 @@ from optreg import Card, Paper, Slot
 from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype, is_compiled_by_xla
 
 _DEFAULT_EPSILON = 1e-7
+_NARROW = frozenset({tf.float16, tf.bfloat16})
 
 
 class Adam(Optimizer):
@@ -122,14 +123,14 @@ class Adam(Optimizer):
             "beta_2_power": tf.pow(beta_2, step),
             "epsilon": tf.constant(self.epsilon, wide),
         }
-        kernel_dtype = wide if _is_narrow(var_dtype) else var_dtype
+        kernel_dtype = wide if var_dtype in _NARROW else var_dtype
         apply_state[(var_device, var_dtype)] = {
             name: tf.cast(value, kernel_dtype) for name, value in coefficients.items()
         }
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)
-        if _is_narrow(var.dtype.base_dtype) or (self.amsgrad and is_compiled_by_xla()):
+        if var.dtype.base_dtype in _NARROW or (self.amsgrad and is_compiled_by_xla()):
             return self._apply_without_kernel(grad, var, coefficients)
         arguments = {
             "var": var.handle,
@@ -178,7 +179,3 @@ class Adam(Optimizer):
             "epsilon": self.epsilon,
             "amsgrad": self.amsgrad,
         }
-
-
-def _is_narrow(dtype: Any) -> bool:
-    return dtype in {tf.float16, tf.bfloat16}

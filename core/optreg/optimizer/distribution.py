@@ -5,6 +5,7 @@ With ``checkpoint.py`` this is the only file that touches TensorFlow internals.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -30,13 +31,31 @@ def resource_variable(variable: Any) -> Any:
     return inner if isinstance(inner, tf.Variable) else variable
 
 
+_keys: dict[int, tuple[weakref.ref[Any], str]] = {}
+"""The keys of variables that live, by the ``id`` of the variable: each is asked for several times a step."""
+
+
 def variable_key(variable: Any) -> str:
     """Return what identifies a variable: the same for a distributed variable and each of its copies.
 
     Raises:
         InvalidVariable: Not a variable.
     """
-    variable = _whole_variable(resource_variable(variable))
+    known = _keys.get(id(variable))
+    if known is not None and known[0]() is variable:
+        return known[1]
+    key = _key_of(_whole_variable(resource_variable(variable)))
+    if isinstance(variable, tf.Variable):
+        _remember(variable, key)
+    return key
+
+
+def _remember(variable: Any, key: str) -> None:
+    place, forget = id(variable), _keys.pop
+    _keys[place] = (weakref.ref(variable, lambda _: forget(place, None)), key)
+
+
+def _key_of(variable: Any) -> str:
     parts = parts_of(variable)
     if parts is not None:
         # TensorFlow's own identity of an unnamed partitioned variable is that of its first part.

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -39,6 +42,30 @@ def test_the_seconds_of_a_sample_are_those_of_one_step(clock: FakeClock, make_en
     Sampler(Effort(sample_seconds=0.02), clock=clock).run([clock.contestant(entry, 0.003)], until=10.0)
     assert [sample.seconds for sample in entry.samples] == pytest.approx([0.003] * len(entry.samples))
     assert {sample.steps for sample in entry.samples} == {7}  # 7 * 3 ms is the first above 20 ms
+
+
+def test_between_two_looks_at_the_clock_there_are_the_steps_and_nothing_else(make_entry: Entries) -> None:
+    calls: list[str] = []
+
+    def clock() -> float:
+        return 0.0
+
+    def step() -> None: ...
+
+    def wait() -> None: ...
+
+    def note(frame: FrameType, event: str, called: Any) -> None:
+        if event in ("call", "c_call"):
+            calls.append(frame.f_code.co_name if event == "call" else called.__name__)
+
+    contestant = Contestant(make_entry(), step, wait, steps=1000)
+    sys.setprofile(note)
+    try:
+        Sampler(clock=clock)._elapsed(contestant)
+    finally:
+        sys.setprofile(None)
+    first, second = (place for place, name in enumerate(calls) if name == "clock")
+    assert calls[first + 1 : second] == ["step"] * 1000 + ["wait"]
 
 
 def test_warm_ups_are_kept_apart_from_samples(clock: FakeClock, make_entry: Entries) -> None:
