@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-import optreg
 from optreg.bench import Options, Results, document, run
 from optreg.bench.report import render
 from optreg_cli.bench.tables import show
-from optreg_pytest.distributions import Metadata, write_distribution
 
 PLUGIN = """
 import numpy as np
@@ -49,17 +46,17 @@ class Tasks:
             )
         return [Task("walk", "two steps to the target", make, steps=20, metric="distance", higher_is_better=False)]
 """
-POINTS = "[optreg.optimizers]\nwalker = walker_plugin:Walker\n[optreg.plugins]\nwalks = walker_plugin:Tasks\n"
 
 
 @pytest.fixture
-def walker(tmp_path: Path) -> Iterator[None]:
-    write_distribution(tmp_path, {"walker_plugin.py": PLUGIN}, Metadata("walker", "2.1", POINTS))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(tmp_path))
-        optreg.refresh()
-        yield
-    optreg.refresh()
+def walker(optreg_distribution: Any) -> None:
+    optreg_distribution(
+        "walker",
+        {"walker_plugin.py": PLUGIN},
+        version="2.1",
+        optimizers={"walker": "walker_plugin:Walker"},
+        plugins={"walks": "walker_plugin:Tasks"},
+    )
 
 
 @pytest.fixture

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-import optreg
 from optreg_cli.main import app
-from optreg_pytest.distributions import Metadata, write_distribution
 
 PLUGIN = """
 import os, time
@@ -31,19 +28,14 @@ class Crashing(Napping):
     def _resource_apply_dense(self, grad, var, apply_state=None):
         os._exit(7)
 """
-POINTS = "[optreg.optimizers]\nnapping = napping_plugin:Napping\ncrashing_one = napping_plugin:Crashing\n"
 
 
 @pytest.fixture(autouse=True)
-def plugin(tmp_path: Path) -> Iterator[None]:
-    write_distribution(tmp_path / "site", {"napping_plugin.py": PLUGIN}, Metadata("napping", "1.0", POINTS))
+def plugin(optreg_distribution: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = {"napping": "napping_plugin:Napping", "crashing_one": "napping_plugin:Crashing"}
+    optreg_distribution("napping", {"napping_plugin.py": PLUGIN}, optimizers=points)
     (tmp_path / "pair.json").write_text('{"shapes": [[3, 4]]}', encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(tmp_path / "site"))
-        patch.chdir(tmp_path)
-        optreg.refresh()
-        yield
-    optreg.refresh()
+    monkeypatch.chdir(tmp_path)
 
 
 def bench(*arguments: str, nap: float) -> Any:

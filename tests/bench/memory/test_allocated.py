@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,6 @@ from optreg.bench.memory.allocated import measure_memory
 from optreg.bench.memory.records import MemoryEntry
 from optreg.bench.results import SlotBytes, State
 from optreg.bench.speed.layouts import Layout
-from optreg_pytest.distributions import Metadata, write_distribution
 
 PLUGIN = """
 import tensorflow as tf
@@ -39,10 +39,9 @@ LAYOUT = Layout("eight", ((2048, 1024),))  # 8 MiB of parameters
 
 
 @pytest.fixture
-def greedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    points = "[optreg.optimizers]\ngreedy_one = greedy_plugin:Greedy\nmodest_one = greedy_plugin:Modest\n"
-    write_distribution(tmp_path, {"greedy_plugin.py": PLUGIN}, Metadata("greedy", "1.0", points))
-    monkeypatch.syspath_prepend(str(tmp_path))
+def greedy(optreg_distribution: Any) -> None:
+    points = {"greedy_one": "greedy_plugin:Greedy", "modest_one": "greedy_plugin:Modest"}
+    optreg_distribution("greedy", {"greedy_plugin.py": PLUGIN}, optimizers=points)
 
 
 @pytest.mark.usefixtures("greedy")

@@ -6,15 +6,12 @@ import html
 import json
 import math
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from typer.testing import CliRunner
 
-import optreg
 from optreg.bench import Layout, Options, Results, document, results_schema, run
 from optreg.bench.replicas.drill import Formation
 from optreg.bench.replicas.records import ReplicaEntry, alone_of
@@ -22,7 +19,6 @@ from optreg.bench.report import render
 from optreg.bench.results import State
 from optreg.errors import InvalidFilter
 from optreg_cli.bench.tables import show
-from optreg_pytest.distributions import Metadata, write_distribution
 
 SMALL = Layout("small", ((30, 20), (20,)), "a matrix and a vector")
 STATE = {"adam": 8 * 620, "sgd": 0}
@@ -49,7 +45,6 @@ class Killed(Straying):
     def _resource_apply_dense(self, grad, var, apply_state=None):
         os.kill(os.getpid(), signal.SIGKILL)
 """
-ENTRIES = "[optreg.optimizers]\nstraying = astray:Straying\nkilled_replica = astray:Killed\n"
 
 
 def replicated(*names: str, **options: Any) -> Results:
@@ -62,13 +57,9 @@ def results() -> Results:
 
 
 @pytest.fixture
-def astray(tmp_path: Path) -> Iterator[None]:
-    write_distribution(tmp_path / "site", {"astray.py": PLUGIN}, Metadata("astray", "1.0", ENTRIES))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(tmp_path / "site"))
-        optreg.refresh()
-        yield
-    optreg.refresh()
+def astray(optreg_distribution: Any) -> None:
+    points = {"straying": "astray:Straying", "killed_replica": "astray:Killed"}
+    optreg_distribution("astray", {"astray.py": PLUGIN}, optimizers=points)
 
 
 @pytest.mark.slow
