@@ -42,7 +42,7 @@ PYTEST_PACKAGE = "optreg_pytest"
 
 EXTRAS = {
     "conformance": {"pytest"},
-    "bench": {"sklearn", "scipy", "torch", "optax", "jax", "jinja2", "matplotlib", "pebble", "ray"},
+    "bench": {"sklearn", "scipy", "torch", "optax", "jax", "jinja2", "matplotlib", "pebble", "ray", "threadpoolctl"},
 }
 """Optional libraries that a part of core may import where a function needs them."""
 

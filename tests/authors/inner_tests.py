@@ -25,7 +25,8 @@ class InnerTests:
     def run(self, *options: str, autoload: bool = False) -> subprocess.CompletedProcess[str]:
         """Run pytest; with ``autoload`` as installed, entry points and all, else with our plugin only."""
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *options]
+        strict = ["-W", "error", "-W", "ignore:Type google._upb:DeprecationWarning"]  # protobuf 4 on Python 3.12
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *strict, *options]
         if not autoload:
             environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
             command += ["-p", "optreg_pytest.plugin"]

@@ -59,6 +59,9 @@ class Author:
             path for path in sys.path if Path(path).is_dir() and Path(path).name in ("site-packages", "dist-packages")
         ]
         (site / "shared.pth").write_text("\n".join(shared) + "\n")
+        # TensorFlow 2.16 imports distutils, which Python 3.12 has from setuptools, by a line like this one.
+        for line in (found for folder in shared for found in Path(folder).glob("distutils-precedence.pth")):
+            (site / "shared_distutils.pth").write_text(line.read_text())  # read after the folders are known
         self.run(f'python -m pip wheel --quiet --no-deps --wheel-dir wheels "{ROOT}"', where=self.folder)
         [wheel] = (self.folder / "wheels").glob("optreg-*.whl")
         # Where the running environment holds the same version, pip would leave it at that.
