@@ -74,7 +74,8 @@ class Author:
             AssertionError: It ended with another exit code than the expected one.
         """
         variables = {
-            **{name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")},
+            **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+            "PYTEST_ADDOPTS": "-W 'ignore:Type google._upb:DeprecationWarning'",  # protobuf 4 on Python 3.12
             "PATH": os.pathsep.join(
                 [str(self._environment / "bin"), str(self._environment / "Scripts"), os.environ["PATH"]]
             ),
