@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, computed_once, is_compiled_by_xla, update_dtype
+from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla, stored_first, update_dtype
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -148,7 +148,8 @@ def _step(grad: Any, a: Any, b: Any, coefficients: dict[str, Any], *, dense: boo
     a = rho * a + (1.0 - rho) * tf.square(gradient)
     d = tf.sqrt(b + epsilon) * tf.math.rsqrt(a + epsilon) * gradient
     moved = rho * b + (1.0 - rho) * tf.square(d)
-    if dense and is_compiled_by_xla():  # both are stored anyway: one loop makes them, and another the weights
-        a, moved = computed_once(a, moved)
+    if dense and is_compiled_by_xla():
+        # The root once more is cheaper than an array of it, which XLA would keep for the loop of the weights.
+        a, moved = stored_first(a, moved)
         d = tf.sqrt(b + epsilon) * tf.math.rsqrt(a + epsilon) * gradient
     return coefficients["lr_t"] * d, a, moved

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, computed_once, is_compiled_by_xla, update_dtype
+from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla, stored_first, update_dtype
 
 
 class Ftrl(Optimizer):
@@ -195,8 +195,8 @@ def _moved(
     root = to_the(n, power)
     z = linear + shrunk - (root - to_the(before, power)) / rate * w
     if dense and is_compiled_by_xla():
-        # Both are stored anyway: from there, the loop of the weights takes one power in place of three.
-        n, z = computed_once(n, z)
+        # The power once more is cheaper than an array of it, which XLA would keep for the loop of the weights.
+        n, z = stored_first(n, z)
         root = to_the(n, power)
     scale = root / rate + 2.0 * coefficients["l2"]
     return (tf.clip_by_value(z, -l1, l1) - z) / scale, n, z

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -139,6 +142,24 @@ def test_the_power_of_ftrl_may_change_under_one_trace():
         w = -z / (n**power / 0.1)
         np.testing.assert_allclose(weight, w, rtol=1e-5, atol=1e-6)
     assert step.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("name", ["ftrl", "adadelta"])
+def test_what_is_stored_first_is_shared_through_no_further_array(name, monkeypatch):
+    def arrays():
+        optimizer, variable = optreg.get_optimizer(name), tf.Variable(tf.ones((1000, 100)))
+        optimizer.build([variable])
+
+        @tf.function(jit_compile=True)
+        def step():
+            optimizer.apply_gradients([(tf.ones((1000, 100)), variable)])
+
+        program = step.experimental_get_compiler_ir()(stage="optimized_hlo")
+        return len(re.findall(r"= f32\[1000,100\]\S* fusion\(", program[program.index("\nENTRY") :]))
+
+    with_it = arrays()
+    monkeypatch.setattr(inspect.getmodule(optreg.get_optimizer(name)), "stored_first", lambda *tensors: tensors)
+    assert 3 <= with_it < arrays()  # the weights and two slots at the least
 
 
 def test_the_trace_knows_whether_xla_will_compile_it():

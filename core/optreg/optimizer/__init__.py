@@ -5,7 +5,7 @@ from optreg.optimizer.clipping import clip
 from optreg.optimizer.contract import Optimizer
 from optreg.optimizer.distribution import sum_across_replicas
 from optreg.optimizer.gradients import map_values
-from optreg.optimizer.graphs.compilation import computed_once, is_compiled_by_xla
+from optreg.optimizer.graphs.compilation import is_compiled_by_xla, stored_first
 from optreg.optimizer.measures import axes_of_units, of_whole_variables, scaled, sum_of_squares, widened
 from optreg.optimizer.state.dictionary import exported_state_dict
 from optreg.optimizer.state.paths import StateReport
@@ -22,12 +22,12 @@ __all__ = [
     "arithmetic_dtype",
     "axes_of_units",
     "clip",
-    "computed_once",
     "exported_state_dict",
     "is_compiled_by_xla",
     "map_values",
     "of_whole_variables",
     "scaled",
+    "stored_first",
     "sum_across_replicas",
     "sum_of_squares",
     "update_dtype",

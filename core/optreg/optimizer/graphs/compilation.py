@@ -27,12 +27,14 @@ def is_compiled_by_xla() -> bool:
     return False
 
 
-def computed_once(*tensors: Any) -> tuple[Any, ...]:
-    """Return the tensors such that XLA computes them before everything that uses them, not in each of its loops anew.
+def stored_first(*tensors: Any) -> tuple[Any, ...]:
+    """Return results of a step such that XLA stores them before it computes anything from what is returned.
 
-    XLA makes one loop for every output and repeats in it all that leads there: cheap for sums, dear for powers. Tensors
-    that are outputs themselves cost nothing more. Outside of XLA they are returned as they are. For dense updates only:
-    XLA refuses it for tensors whose length is known when the step runs, such as the distinct rows of a sparse gradient.
+    An expression that two of its loops share, XLA writes to memory as an array of its own, and reads it in both: slower
+    than to compute a root twice. What is computed from the tensors returned here is not shared with what led to them.
+
+    Outside of XLA they are returned as they are. For dense updates only: XLA refuses tensors whose length is known when
+    the step runs, such as the distinct rows of a sparse gradient.
     """
     if not is_compiled_by_xla():
         return tensors
