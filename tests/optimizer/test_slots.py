@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from optreg.errors import HyperparameterTypeError, UnknownSlot
-from optreg.optimizer import Optimizer
+from optreg.optimizer import Optimizer, distribution
 from optreg_classic.adam import Adam
 from optreg_classic.sgd import SGD
 
@@ -115,3 +117,19 @@ def test_a_slot_created_in_a_traced_function_outlives_it():
     step()
     step()
     np.testing.assert_allclose(optimizer.get_slot(variable, "momentum"), [-0.15])
+
+
+def test_a_variable_that_is_gone_leaves_neither_its_key_nor_its_slots_to_the_next():
+    """Python often gives the place of a dead variable, and so its ``id``, to a new one."""
+    optimizer = Adam()
+    gc.collect()
+    known, keys = len(distribution._keys), set()
+    for number in range(8):
+        variable = tf.Variable(float(number))
+        optimizer.apply_gradients([(tf.constant(1.0), variable)])
+        keys.add(distribution.variable_key(variable))
+        assert float(optimizer.get_slot(variable, "m")) == pytest.approx(0.1)
+        del variable
+        gc.collect()
+    assert len(keys) == 8
+    assert len(distribution._keys) <= known
