@@ -99,7 +99,7 @@ def work(data: Mapping[str, Any]) -> dict[str, Any]:
 def _settle() -> None:
     """Prepare the worker for all its cells: its threads, a stdout that is not ours to write to, and its end."""
     import tensorflow as tf  # noqa: PLC0415 - the cell itself needs none until it is worked on
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - of the bench extra
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - of the extras bench and ray
 
     sys.stdout.flush()
     os.dup2(2, 1)
