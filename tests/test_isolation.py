@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from optreg.isolation import announce, emit, run_isolated
+from optreg.isolation import WaitingChild, announce, emit, run_isolated
 
 FOREIGN = """
 import os, signal, subprocess, sys, time
@@ -135,6 +135,63 @@ def test_what_the_child_started_is_ended_with_it(foreign):
     while any(map(is_alive, orphans)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [pid for pid in orphans if is_alive(pid)]
+
+
+IMPORTED = """
+import os, pathlib
+pathlib.Path(__file__).with_suffix(".imported").write_text(str(os.getpid()))
+
+def double(number):
+    return 2 * number
+"""
+
+
+@pytest.fixture
+def slow_module(tmp_path, monkeypatch):
+    """Return a function that waits until the child has imported its module, and returns the child's number."""
+    (tmp_path / "slow_module.py").write_text(IMPORTED)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def imported():
+        mark, deadline = tmp_path / "slow_module.imported", time.monotonic() + 20
+        while not (mark.exists() and mark.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return int(mark.read_text())
+
+    return imported
+
+
+def test_a_child_started_ahead_imports_its_function_before_it_has_work(slow_module):
+    with WaitingChild("slow_module:double") as child:
+        pid = slow_module()
+        assert is_alive(pid)
+        assert child.run(21, timeout=30.0).value == 42
+    assert not is_alive(pid)
+
+
+def test_a_child_that_was_never_given_work_ends_with_the_block(slow_module):
+    with WaitingChild("slow_module:double"):
+        pid = slow_module()
+        assert is_alive(pid)
+    assert not is_alive(pid)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no parent to ask for")
+def test_a_child_without_work_ends_when_its_parent_is_killed(slow_module):
+    waits = (
+        "import os, signal; from optreg.isolation import WaitingChild; WaitingChild('slow_module:double').__enter__(); "
+        "input(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path = os.pathsep.join(sys.path)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", waits], stdin=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+    )
+    pid = slow_module()
+    parent.communicate(b"\n", timeout=30)
+    deadline = time.monotonic() + 10
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(pid)
 
 
 def test_a_thread_left_behind_does_not_hold_the_result_up(foreign):

@@ -17,6 +17,13 @@ _SETTINGS = {
 }
 
 
+def quiet_environment() -> None:
+    """Set what TensorFlow reads in the environment, for this process and those that it starts."""
+    if os.environ.get(SHOW, "0") in ("", "0"):
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
+
+
 def quiet_tensorflow() -> None:
     """Load TensorFlow silently. Call it before anything else loads TensorFlow; ``OPTREG_TF_LOGS=1`` shows everything.
 
@@ -25,8 +32,7 @@ def quiet_tensorflow() -> None:
     """
     if os.environ.get(SHOW, "0") not in ("", "0"):
         return
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
+    quiet_environment()
     if "tensorflow" in sys.modules:
         return
     with _held_back_stderr():

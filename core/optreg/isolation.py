@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -106,17 +106,64 @@ def run_isolated(
         timeout: Seconds for all of it, start-up included; None for no limit.
         observer: Called with everything that the child emits, as it arrives.
     """
-    start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="optreg-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        job = {"target": target, "argument": argument, "path": sys.path}
-        (folder / "job").write_text(json.dumps(job), encoding="utf-8")
-        with _child(folder) as process:
-            channel = _Channel(folder / "channel", observer)
-            ended_by_us = _wait(process, channel, folder, None if timeout is None else start + timeout)
+    with WaitingChild(target) as child:
+        return child.run(argument, timeout=timeout, observer=observer)
+
+
+class WaitingChild:
+    """A child process that is started ahead: it imports its function while this process still does other things.
+
+    ::
+
+        with WaitingChild("my_module:measure") as child:
+            argument = what_takes_a_while()
+            outcome = child.run(argument, timeout=60.0)
+
+    The child and all that it started are gone when the block is left, whether it was given work or not.
+
+    Args:
+        target: ``module:function`` of one argument; imported in the child only.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._ended = False
+
+    def __enter__(self) -> WaitingChild:
+        with contextlib.ExitStack() as stack:
+            # A folder that cannot be removed is no reason to fail.
+            name = stack.enter_context(tempfile.TemporaryDirectory(prefix="optreg-", ignore_cleanup_errors=True))
+            self._folder = Path(name)
+            job = {"target": self._target, "path": sys.path, "folder": name, "parent": os.getpid()}
+            (self._folder / "job").write_text(json.dumps(job), encoding="utf-8")
+            self._process = _started(self._folder)
+            stack.callback(self._end)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _end(self) -> None:
+        """End the child and everything that it started, once: later its number may be another's."""
+        if not self._ended:
+            self._ended = True
+            _end(self._process)
+
+    def run(self, argument: Any, *, timeout: float | None = None, observer: Observer | None = None) -> Outcome:
+        """Call the function, once, and return how that ended; arguments as those of ``run_isolated``."""
+        start, folder = time.monotonic(), self._folder
+        given = folder / "given"
+        given.write_text(json.dumps(argument), encoding="utf-8")
+        given.replace(folder / "argument")  # the child sees all of it or nothing
+        channel = _Channel(folder / "channel", observer)
+        try:
+            ended_by_us = _wait(self._process, channel, folder, None if timeout is None else start + timeout)
+        finally:
+            self._end()
         channel.read()
         return Outcome(
-            **_ending(process.returncode, channel, ended_by_us),
+            **_ending(self._process.returncode, channel, ended_by_us),
             stage=channel.stage,
             emitted=tuple(channel.emitted),
             limit=timeout,
@@ -178,16 +225,15 @@ class _Channel:
             self.last[kind] = value
 
 
-@contextlib.contextmanager
-def _child(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the child in a process group of its own, and end the whole group when the block is left."""
+def _started(folder: Path) -> subprocess.Popen[bytes]:
+    """Start the child in a process group of its own."""
     environment = {**os.environ, _CHANNEL: str(folder / "channel"), "PYTHONFAULTHANDLER": "1"}
     group: dict[str, Any] = {"start_new_session": True}
     if not _POSIX:
         group = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     # The function itself is reached through the job; the command line holds nothing that came from outside.
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
-        process = subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(  # noqa: S603
             [sys.executable, "-c", _BOOTSTRAP, str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
@@ -195,10 +241,6 @@ def _child(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
             env=environment,
             **group,
         )
-    try:
-        yield process
-    finally:
-        _end(process)
 
 
 # The child looks for optreg where this process has it, whatever the environment says.
@@ -259,11 +301,22 @@ def _tail(path: Path) -> str:
         return file.read().decode("utf-8", errors="replace")[-_KEPT_OUTPUT:]
 
 
+def _argument(job: dict[str, Any]) -> Any:
+    """Wait until the parent has written the argument, and return it; end with the parent."""
+    path = Path(job["folder"]) / "argument"
+    while not path.exists():
+        if _POSIX and os.getppid() != job["parent"]:
+            os._exit(1)
+        time.sleep(_POLL)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def _work(job: dict[str, Any]) -> None:
     """Do the job; runs in the child."""
     try:
-        module, _, function = job["target"].partition(":")
-        value = getattr(importlib.import_module(module), function)(job["argument"])
+        module, _, name = job["target"].partition(":")
+        function = getattr(importlib.import_module(module), name)
+        value = function(_argument(job))
         _send("value", value)
     # Whatever it is, SystemExit and KeyboardInterrupt included, the parent shall tell it by its name.
     except BaseException as error:

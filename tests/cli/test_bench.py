@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 import optreg
-from optreg.bench import LAYOUTS, LIBRARIES, Effort, Layout, Options
+from optreg import isolation
+from optreg.bench import LAYOUTS, LIBRARIES, Effort, Layout, Options, supervision
+from optreg.isolation import WaitingChild
 from optreg_cli.bench import progress as progress_module
 from optreg_cli.main import app
 
@@ -199,3 +201,22 @@ def test_the_help_names_every_layout_and_library_and_keeps_its_brackets() -> Non
     assert all(name in text for name in [*(it for it in LAYOUTS if it != "tiny"), *LIBRARIES])
     assert "sgd[momentum=0.9]" in text
     assert "optreg[bench]" in text
+
+
+def test_the_process_started_ahead_is_for_measuring_and_ends_with_a_command_that_measures_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[WaitingChild] = []
+
+    def noted(target: str) -> WaitingChild:
+        assert target == supervision.MEASURE
+        started.append(WaitingChild(target))
+        return started[-1]
+
+    monkeypatch.setattr(isolation, "WaitingChild", noted)
+    done = CliRunner().invoke(app, ["bench", "no_such_optimizer"], prog_name="optreg")
+    assert done.exit_code == 2
+    [child] = started
+    assert child._process.returncode is not None
+    assert CliRunner().invoke(app, ["bench", "sgd", "--dry-run"], prog_name="optreg").exit_code == 0
+    assert len(started) == 1

@@ -15,15 +15,33 @@ from optreg_cli.bench.progress import progress
 if TYPE_CHECKING:
     from optreg.bench import Options, Results
     from optreg.bench.results import History
+    from optreg.isolation import WaitingChild
 
 
 class Way(NamedTuple):
-    """How to measure: for which file, going on or anew, in how many processes, and how long a step may hang."""
+    """How to measure.
+
+    For which file, going on or anew, in how many processes, how long a step may hang, when the command began, and the
+    first process if it is there already.
+    """
 
     json: str | None
     resume: bool
     isolate: int
     timeout: float
+    started: float
+    child: WaitingChild | None
+
+
+_MEASURE = "optreg.bench.supervision:measure"  # MEASURE of that module, whose import loads TensorFlow
+
+
+def started_ahead(context: typer.Context) -> WaitingChild:
+    """Return the process that will measure; it loads TensorFlow while this one does, and ends with the command."""
+    from optreg.isolation import WaitingChild
+
+    child: WaitingChild = context.with_resource(WaitingChild(_MEASURE))
+    return child
 
 
 def journal_of(json: str) -> Path:
@@ -52,7 +70,7 @@ def _measured(names: Sequence[str], options: Options, way: Way, journal: Path) -
             return optreg.bench.run(names, options, observer=observer, argv=sys.argv[1:], history=history)
         if way.resume and not journal.exists():
             _history(way, journal).restore()
-        supervision = Supervision(journal, way.isolate, way.timeout, observer, sys.argv[1:])
+        supervision = Supervision(journal, way.isolate, way.timeout, observer, sys.argv[1:], way.started, way.child)
         return supervision.run(names, options, resume=way.resume)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ from optreg_cli import exit_codes
 from optreg_cli.bench import baselines, codes
 from optreg_cli.bench.comparing import Csv, FailOn, Junit, Markdown, Strict, code_of, confront, write_reports
 from optreg_cli.bench.durations import parse_seconds
-from optreg_cli.bench.measuring import Way, journal_of, measured
+from optreg_cli.bench.measuring import Way, journal_of, measured, started_ahead
 from optreg_cli.bench.planning import show_plan
 from optreg_cli.completion import complete_name
 
@@ -149,6 +150,7 @@ SaveBaseline = Annotated[str | None, typer.Option(metavar="NAME", help="Keep the
 
 # Brackets in help texts are escaped: the command line reads them as markup.
 def run(  # noqa: PLR0913 - one argument for each option of the command
+    context: typer.Context,
     names: Names = None,
     *,
     against: Against = None,
@@ -189,8 +191,11 @@ def run(  # noqa: PLR0913 - one argument for each option of the command
     Trains small models on real data that comes inside wheels, and measures the step alone on layouts of parameters.
     Takes under two minutes by default; Ctrl-C leaves what was measured. Needs the extra optreg\[bench].
     """
-    from optreg_cli.quiet import quiet_tensorflow
+    from optreg_cli.quiet import quiet_environment, quiet_tensorflow
 
+    started = time.perf_counter()  # loading TensorFlow counts: the user waits for it, too
+    quiet_environment()
+    child = None if dry_run or isolate == 0 else started_ahead(context)
     quiet_tensorflow()
     given = {"layouts": layout, "modes": mode, "executions": execution, "devices": device, "against": against}
     given |= {"tasks": task, "landscapes": function, "strategies": strategy, "replicated_layouts": layout}
@@ -206,7 +211,7 @@ def run(  # noqa: PLR0913 - one argument for each option of the command
     if dry_run:
         show_plan(names or [], options)
         return
-    results = measured(names or [], options, Way(json, resume, isolate, timeout))
+    results = measured(names or [], options, Way(json, resume, isolate, timeout, started, child))
     _deliver(results, json)
     if save_baseline is not None:
         typer.echo(f"baseline: {baselines.save(save_baseline, results)}", err=True)

@@ -84,7 +84,14 @@ def document(results: Results) -> dict[str, Any]:
 
 def _split(entry: SplitEntry) -> dict[str, Any]:
     keys = ("optimizer", "implementation", "task", "device")
-    return {key: getattr(entry, key) for key in keys} | {**entry.medians, "share_of_update": entry.share_of_update}
+    return (
+        {key: getattr(entry, key) for key in keys}
+        | {**entry.medians}
+        | {
+            "share_of_update": entry.share_of_update,
+            "sum_of_parts": entry.sum_of_parts,
+        }
+    )
 
 
 def _replicas(entry: ReplicaEntry, results: Results) -> dict[str, Any]:

@@ -22,11 +22,14 @@ from optreg.bench.results.sections import identity_of
 from optreg.bench.run import Options, mark_unreached, run
 from optreg.bench.speed.timing import Effort
 from optreg.errors import OptregError
-from optreg.isolation import Outcome, announce, emit, run_isolated
+from optreg.isolation import Outcome, WaitingChild, announce, emit, run_isolated
 
 _TELL_EVERY = 0.2  # seconds
 _GRACE = 1.1  # of the budget; then the child is ended
 _START = 120.0  # seconds at least until the first of the measured begins: TensorFlow may come from a slow disk
+MEASURE = f"{__name__}:measure"
+"""What the child processes do."""
+
 _LIFELESS = "Timeout ("  # how faulthandler begins its report
 
 
@@ -44,6 +47,8 @@ class Supervision:
         timeout: Seconds without a sign of life after which a step counts as hung; starting up may take longer.
         observer: Called with a ``Progress`` now and then.
         argv: Command line to record in the results.
+        started: When the budget began, on ``time.perf_counter``; by default now.
+        child: A process that was started ahead for ``MEASURE``, to be the first; it saves the time of its imports.
     """
 
     journal: Path
@@ -51,7 +56,8 @@ class Supervision:
     timeout: float = 120.0
     observer: Observer | None = None
     argv: Sequence[str] = ()
-    _started: float = field(default_factory=time.perf_counter)
+    started: float = field(default_factory=time.perf_counter)
+    child: WaitingChild | None = None
 
     def run(self, names: Sequence[str], options: Options, *, resume: bool = False) -> Results:
         """Measure in child processes, as ``optreg.bench.run`` does in this one.
@@ -62,7 +68,7 @@ class Supervision:
         """
         results: Results | None = None
         for process in range(self.processes):
-            left = options.budget - (time.perf_counter() - self._started)
+            left = options.budget - (time.perf_counter() - self.started)
             share = left / (self.processes - process)
             part = replace(options, budget=max(share, 1.0), modes=options.modes if process == 0 else ["speed"])
             found = self._process(process, names, part, resume=resume)
@@ -85,12 +91,8 @@ class Supervision:
             argument = self._argument(number, names, replace(options, budget=left / _GRACE), path)
             watch = _Watch(self.observer)
             try:
-                outcome = run_isolated(
-                    f"{__name__}:measure",
-                    {**argument, "resume": going_on, "timeout": self.timeout, "deaths": _listed(deaths)},
-                    timeout=left,
-                    observer=watch,
-                )
+                work = {**argument, "resume": going_on, "timeout": self.timeout, "deaths": _listed(deaths)}
+                outcome = self._measured(work, left, watch)
             except KeyboardInterrupt:
                 return self._cut_short(path, "interrupted", interrupted=True)
             if outcome.status == "finished":
@@ -102,6 +104,13 @@ class Supervision:
             deaths[watch.busy_with] = _reason(outcome, self.timeout)
             if path.exists():  # an import comes before the journal is begun
                 read_journal(path).ban(*watch.busy_with, deaths[watch.busy_with])
+
+    def _measured(self, work: Mapping[str, Any], timeout: float, watch: _Watch) -> Outcome:
+        """Let a child do the work: the one that was started ahead, where there is one, or else a new one."""
+        child, self.child = self.child, None
+        if child is not None:
+            return child.run(work, timeout=timeout, observer=watch)
+        return run_isolated(MEASURE, work, timeout=timeout, observer=watch)
 
     def _argument(self, number: int, names: Sequence[str], options: Options, path: Path) -> dict[str, Any]:
         return {

@@ -26,7 +26,7 @@ def test_every_part_is_timed_on_every_task_also_where_gradients_are_sparse(resul
         ("sgd", "digits", State()),
     ]
     for entry in results.splits:
-        for samples in (entry.forward, entry.gradient, entry.update, entry.step):
+        for samples in (entry.forward, entry.gradient, entry.update, entry.step, entry.call):
             assert len(samples) == 20
             assert min(samples) > 0
 
@@ -57,4 +57,7 @@ def test_backward_is_what_the_gradient_takes_beyond_the_loss() -> None:
     )
     assert entry.medians == {"forward": 1, "backward": 2, "update": 1, "step": 4, "alone": 1}
     assert entry.share_of_update == pytest.approx(0.25)
+    assert entry.sum_of_parts is None  # as in a file of before
+    entry.call += [0.1, 0.2, 0.3]
+    assert entry.sum_of_parts == pytest.approx((3 + 1 - 0.2) / 4)
     assert SplitEntry("adam", "optreg", "digits", "cpu:0").share_of_update is None
