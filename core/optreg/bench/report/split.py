@@ -25,8 +25,8 @@ def split_exhibits(document: Record) -> Iterator[Exhibit]:
         "Where a training step spends its time",
         "From medians of graphs that were timed in turns: backward is what the gradient takes beyond the loss, update "
         "what the step takes beyond the gradient. How much of it is the update tells how much a faster optimizer can "
-        "gain. The first part holds what a call of a graph costs, and so does the update alone. The sum is that of gradient "
-        "and update, each measured by itself, less one call: 100 % where the parts account for the step.",
+        "gain. The first part holds what a call of a graph costs, and so does the update alone. The sum is that of "
+        "gradient and update, each measured by itself, less one call: 100 % where the parts account for the step.",
         Table(
             ("optimizer", "task", *_PARTS, "update of the step", "step", "update alone", "sum / step"),
             [
