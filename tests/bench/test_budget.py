@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from optreg.bench import Layout
 from optreg.bench.contenders import OURS, Contender
 from optreg.bench.machine import select_devices
 from optreg.bench.progress import Clock
+from optreg.bench.quality.programme import programme
 from optreg.bench.quality.study import Regime, Study
 from optreg.bench.results import Results, Subject
 from optreg.bench.speed.campaign import Campaign, Extent
@@ -100,3 +102,14 @@ def test_training_ends_with_its_part_of_the_budget_whatever_a_step_takes(time: T
         assert whole == (run.state.name == "finished"), run.state
         assert whole or "out of time" in run.state.reason or "no time" in run.state.reason
     assert (results.training[-1].state.name == "finished") == (step < 0.001)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "share"),
+    [(math.inf, 20.0), (90.0, 20.0), (70.0, 25.0), (30.0, 85.0)],
+    ids=["no forecast", "all of it", "little to spare", "plenty"],
+)
+def test_training_goes_on_where_later_modes_will_not_need_their_share(time: Time, ahead: float, share: float) -> None:
+    clock = Clock(100.0, timer=time, ahead=lambda: ahead)
+    plan = programme(["training", "landscapes", "speed"])
+    assert plan.until("training", clock, own=20.0) - clock.started == pytest.approx(share)

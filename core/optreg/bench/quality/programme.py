@@ -22,6 +22,9 @@ from optreg.bench.tasks.catalogue import Offer, select_tasks
 _WEIGHTS = {"properties": 1.0, "training": 2.0, "landscapes": 2.0, "speed": 6.0}
 """How the budget is divided among the modes of a run; what one leaves over is for the next."""
 
+_CAUTION = 1.5
+"""What later modes are forecast to take may be wrong by this factor before they lose time to an earlier one."""
+
 _PROBES_SECONDS = 6.0  # all probes of one optimizer
 
 
@@ -41,11 +44,20 @@ class Programme:
     landscapes: Sequence[Landscape]
     regime: Regime
 
-    def until(self, mode: str, clock: Clock) -> float:
-        """Return when the mode has to end, on the clock, seen from now."""
+    def until(self, mode: str, clock: Clock, own: float = 0.0) -> float:
+        """Return when the mode has to end, on the clock, seen from now.
+
+        That is after its share of the time left, or later where what comes after it is not going to need that much.
+
+        Args:
+            mode: A mode of the programme.
+            clock: The run's clock, which knows what is ahead.
+            own: Seconds of that which are the mode's own.
+        """
         ahead = [name for name in _WEIGHTS if name in self.modes]
         rest = sum(_WEIGHTS[name] for name in ahead[ahead.index(mode) :])
-        return clock.now + clock.left * _WEIGHTS[mode] / rest
+        share = clock.now + clock.left * _WEIGHTS[mode] / rest
+        return max(share, clock.ends - _CAUTION * max(clock.ahead() - own, 0.0))
 
 
 def programme(
@@ -95,21 +107,29 @@ class Undertaking:
     def everything(self) -> None:
         """Probe, train and descend, each within its part of the budget."""
         if "properties" in self._plan.modes:
-            self._probe(until=self._plan.until("properties", self._clock))
+            self._probe(until=self._until("properties"))
         if "training" in self._plan.modes:
-            until = self._plan.until("training", self._clock)
+            until = self._until("training")
             if self._plan.regime.staff.several:
                 self._sweep.everything(until=until)
             self._study.everything(until=until)
         if "landscapes" in self._plan.modes:
-            self._expedition.everything(until=self._plan.until("landscapes", self._clock))
+            self._expedition.everything(until=self._until("landscapes"))
+
+    def _until(self, mode: str) -> float:
+        return self._plan.until(mode, self._clock, self._seconds_of(mode))
 
     def seconds_ahead(self) -> float:
         """Forecast the seconds that everything not yet begun will take."""
+        return sum(self._seconds_of(mode) for mode in ("properties", "training", "landscapes"))
+
+    def _seconds_of(self, mode: str) -> float:
+        if mode == "training":
+            return self._study.seconds_ahead() / self._plan.regime.staff.expected
+        if mode == "landscapes":
+            return self._expedition.seconds_ahead()
         asked = len({answer.optimizer for answer in self._results.properties})
-        probes = _PROBES_SECONDS * (len(self._choices) - asked) if "properties" in self._plan.modes else 0.0
-        trained = self._study.seconds_ahead() / self._plan.regime.staff.expected
-        return trained + self._expedition.seconds_ahead() + probes
+        return _PROBES_SECONDS * (len(self._choices) - asked) if mode in self._plan.modes else 0.0
 
     def _probe(self, *, until: float) -> None:
         for choice in self._choices:
