@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from optreg.bench import Options, Progress, Results, State, document, ranked, run, speed_rows, training_rows
+from optreg.bench.landscapes.descent import Descent
 from optreg.bench.machine import UnknownDevice, select_devices
+from optreg.bench.results import SpeedEntry, TrainingRun
 from optreg.errors import InvalidFilter
 
 
@@ -123,12 +125,25 @@ def test_optimizers_that_misbehave_are_rows_with_their_reasons(quick: Options) -
         "diverged",
         "finished",
     )
-    assert found.unusable == ["raising", "refusing"]
+    assert found.unusable == ["diverging", "raising", "refusing"]
     ours = [row for row in speed_rows(found) if row.entry.implementation == "optreg"]
     declared = {row.entry.optimizer: row.declared for row in ours}
     assert (declared["hoarding"], declared["sgd"]) == (False, True)
     text = json.dumps(document(found), allow_nan=False)
     assert json.loads(text)["training"][1]["losses"][-1] is None  # JSON has no NaN
+
+
+def test_what_a_search_tries_and_what_others_do_makes_no_optimizer_unusable() -> None:
+    state = State("diverged", "the loss is nan")
+    runs = [TrainingRun("a", "optreg", "digits", "cpu:0", 0, setting, state=state) for setting in ("search", "tuned")]
+    runs += [TrainingRun("b", "keras", "digits", "cpu:0", 0, state=state)]
+    steep = Descent("c", "optreg", "sphere", "default", state=state)
+    assert Results("", training=runs, descents=[steep]).unusable == []
+    chosen = TrainingRun("d", "optreg", "digits", "cpu:0", 0, state=state)
+    lost = Descent("e", "optreg", "sphere", "tuned", state=State("failed", "it broke"))
+    lost_step = SpeedEntry("f", "optreg", "graph", "tiny", "cpu:0", state=state)
+    found = Results("", training=[*runs, chosen], descents=[steep, lost], speed=[lost_step])
+    assert found.unusable == ["d", "e", "f"]
 
 
 def test_an_interrupt_leaves_what_was_measured(quick: Options) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -194,6 +195,12 @@ def test_an_unusable_optimizer_is_a_row_with_its_reason_and_exit_code_3(optreg_b
     assert "failed: hostile (optreg) on digits: RuntimeError: [red] [31mred[/red]" in done.stdout
     assert "\x1b" not in done.stdout
     assert any(line.startswith("sgd ") for line in done.stdout.splitlines())
+
+
+def test_an_optimizer_that_diverges_is_a_row_with_its_reason_and_exit_code_3(optreg_bench: Run) -> None:
+    done = optreg_bench("sgd[learning_rate=1e38]", "--mode", "training")
+    assert done.exit_code == 3
+    assert re.search(r"diverged: sgd\[learning_rate=1e\+38\] \(optreg\) on digits: the loss is (nan|inf)", done.stdout)
 
 
 def test_the_help_names_every_layout_and_library_and_keeps_its_brackets() -> None:

@@ -206,15 +206,22 @@ class Results:
 
     @property
     def unusable(self) -> list[str]:
-        """Labels of optimizers of this registry that raised instead of running."""
-        entries: list[TrainingRun | SpeedEntry | MemoryEntry | ReplicaEntry] = [
+        """Optimizers of this registry that raised, or that diverged with the hyperparameters chosen for them.
+
+        A rate that a search tries may diverge, and so may any on a test function: that is what they are for.
+        """
+        entries: list[TrainingRun | SplitEntry | Descent | SpeedEntry | MemoryEntry | ReplicaEntry] = [
             *self.training,
+            *self.splits,
+            *self.descents,
             *self.speed,
             *self.memory,
             *self.replicas,
         ]
-        broken = {it.optimizer for it in entries if it.implementation == "optreg" and it.state.name == "failed"}
-        return sorted(broken)
+        broken = [it for it in entries if it.state.name == "failed"]
+        chosen: list[TrainingRun | SpeedEntry] = [*(it for it in self.training if it.setting == "default"), *self.speed]
+        broken += [it for it in chosen if it.state.name == "diverged"]
+        return sorted({it.optimizer for it in broken if it.implementation == "optreg"})
 
 
 def json_ready(value: Any) -> Any:
