@@ -26,7 +26,7 @@ _LEGEND = (
     ("between", "95 % confidence interval of the median; with n below 6 only the least and the greatest sample"),
     (
         "time / optreg",
-        "time as a multiple of ours, 95 % bootstrap interval; ~ no difference seen, ? too few to tell",
+        "time as a multiple of ours, with the 95 % interval; ~ no difference seen, ? too few to tell",
     ),
     ("GB/s", "bytes that a step must move at least (gradient, variable and slots), divided by its time"),
     (

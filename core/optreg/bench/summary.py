@@ -24,9 +24,9 @@ from optreg.bench.statistics import (
     Spread,
     between,
     outliers,
-    ratio_of_medians,
     relative_half_width,
     replicated_interval,
+    replicated_ratio,
     spread,
 )
 
@@ -38,7 +38,8 @@ class SpeedRow:
     """One entry's median with what follows from it.
 
     ``ratio`` is the median step time divided by ours under the same execution, or by our fastest where ours was not
-    run that way: above 1 is slower than ours.
+    run that way: above 1 is slower than ours. Where several processes measured it is the mean of theirs, and its
+    interval holds what differs between them.
     ``bytes_per_second`` divides the traffic floor by the time; ``declared`` tells whether the measured state is what
     the card declares, None where there is no card. ``ceiling`` is the part of the machine's measured limit
     that the step uses. ``verdict`` says whether sampling ended because the median was
@@ -153,12 +154,11 @@ def _ratio(entry: SpeedEntry, ours: SpeedEntry | None) -> tuple[float | None, In
     if ours is None or ours is entry or entry.implementation == "harness":
         return None, None
     our_samples = {(sample.process, sample.round): sample.seconds for sample in ours.samples}
-    pairs = [
-        (it.seconds, our_samples[it.process, it.round]) for it in entry.samples if (it.process, it.round) in our_samples
-    ]
-    if not pairs:
-        return None, None
-    return ratio_of_medians([theirs for theirs, _ in pairs], [our for _, our in pairs])
+    pairs: dict[int, list[tuple[float, float]]] = {}
+    for it in entry.samples:
+        if (it.process, it.round) in our_samples:
+            pairs.setdefault(it.process, []).append((it.seconds, our_samples[it.process, it.round]))
+    return replicated_ratio(list(pairs.values())) if pairs else (None, None)
 
 
 def _as_declared(entry: SpeedEntry) -> bool | None:

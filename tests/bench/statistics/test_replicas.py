@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
-from optreg.bench.statistics import between, median_interval, replicated_interval
+from optreg.bench.statistics import between, median_interval, ratio_of_medians, replicated_interval, replicated_ratio
 
 
 def test_the_share_of_variance_between_processes_matches_the_sums_of_squares() -> None:
@@ -36,3 +37,26 @@ def test_the_interval_over_processes_is_students() -> None:
 def test_with_one_process_it_is_the_interval_of_its_median() -> None:
     values = [float(number) for number in range(10)]
     assert replicated_interval([values, []]) == median_interval(values)
+
+
+def test_the_ratio_over_processes_is_the_geometric_mean_of_theirs_with_students_interval() -> None:
+    # Logarithms of 1, 2 and 4: mean log 2, deviation log 2; half width 4.302653 log 2 / sqrt(3) = 2.484138 log 2.
+    ratio, interval = replicated_ratio([[(3.0, 3.0), (5.0, 5.0)], [], [(2.0, 1.0)], [(4.0, 1.0), (8.0, 2.0)]])
+    assert interval is not None
+    assert ratio == pytest.approx(2.0)
+    assert (interval.low, interval.high) == (pytest.approx(2**-1.484138), pytest.approx(2**3.484138))
+
+
+def test_the_ratio_of_one_process_is_that_of_its_medians() -> None:
+    above, below = [3.0, 1.0, 4.0, 1.5, 5.0, 9.0], [2.0, 7.0, 1.0, 8.0, 2.5, 8.5]
+    assert replicated_ratio([list(zip(above, below, strict=True))]) == ratio_of_medians(above, below)
+    with pytest.raises(ValueError, match="paired samples are needed"):
+        replicated_ratio([[]])
+
+
+def test_the_interval_of_the_ratio_covers_it_as_often_as_it_says_where_processes_are_biased() -> None:
+    random = np.random.default_rng(0)
+    samples = np.exp(0.03 * random.standard_normal((500, 5, 15, 2)))
+    samples[..., 0] *= np.exp(0.05 * random.standard_normal((500, 5, 1)))  # the bias of a process
+    intervals = [replicated_ratio(processes)[1] for processes in samples.tolist()]
+    assert np.mean([it is not None and it.low <= 1 <= it.high for it in intervals]) == pytest.approx(0.95, abs=0.02)

@@ -11,7 +11,7 @@ from optreg.bench.statistics.intervals import (
     spread,
 )
 from optreg.bench.statistics.outliers import Outliers, outliers
-from optreg.bench.statistics.replicas import Between, between, replicated_interval
+from optreg.bench.statistics.replicas import Between, between, replicated_interval, replicated_ratio
 
 __all__ = [
     "ALPHA",
@@ -30,5 +30,6 @@ __all__ = [
     "ratio_of_medians",
     "relative_half_width",
     "replicated_interval",
+    "replicated_ratio",
     "spread",
 ]

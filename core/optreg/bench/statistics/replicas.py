@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optreg.bench.statistics.intervals import CONFIDENCE, Interval, median_interval
+from optreg.bench.statistics.intervals import CONFIDENCE, Interval, median_interval, ratio_of_medians
 
 Processes = Sequence[Sequence[float]]
 """The samples of each process."""
+
+Pairs = Sequence[tuple[float, float]]
+"""The samples of one process that two contestants took in the same rounds."""
 
 _RESAMPLES = 2000
 _BIASED = 0.01  # chance below which processes are said to differ
@@ -60,14 +63,37 @@ def replicated_interval(processes: Processes) -> Interval:
     Raises:
         ValueError: There are no samples.
     """
-    from scipy.stats import t  # noqa: PLC0415 - see between
-
     measured = [samples for samples in processes if len(samples)]
     if len(measured) < 2:  # noqa: PLR2004 - variance needs two
         return median_interval(measured[0] if measured else [])
-    medians = np.array([np.median(samples) for samples in measured])
-    half = float(t.ppf((1 + CONFIDENCE) / 2, len(medians) - 1) * medians.std(ddof=1) / np.sqrt(len(medians)))
-    return Interval(float(medians.mean()) - half, float(medians.mean()) + half, CONFIDENCE)
+    mean, half = _student([float(np.median(samples)) for samples in measured])
+    return Interval(mean - half, mean + half, CONFIDENCE)
+
+
+def replicated_ratio(processes: Sequence[Pairs]) -> tuple[float, Interval | None]:
+    """Return the ratio of the medians of paired samples, and its 95 % interval.
+
+    One process: as ``ratio_of_medians``. Several: the geometric mean of the ratios that the processes found, and
+    Student's t over their logarithms. To resample five processes instead covers the truth in nine of ten cases only,
+    and to pool their pairs in one of two, where processes differ by more than samples do.
+
+    Raises:
+        ValueError: There are no pairs.
+    """
+    measured = [list(zip(*pairs, strict=True)) for pairs in processes if len(pairs)]
+    if len(measured) < 2:  # noqa: PLR2004 - as above
+        return ratio_of_medians(*(measured[0] if measured else ([], [])))
+    mean, half = _student([float(np.log(np.median(above) / np.median(below))) for above, below in measured])
+    low, point, high = (float(value) for value in np.exp([mean - half, mean, mean + half]))
+    return point, Interval(low, high, CONFIDENCE)
+
+
+def _student(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean, and half the width of its interval by Student's t."""
+    from scipy.stats import t  # noqa: PLC0415 - see between
+
+    half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return float(np.mean(values)), float(half)
 
 
 def nested_medians(processes: Processes, random: np.random.Generator) -> np.ndarray:
