@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -151,18 +152,22 @@ def test_a_slot_that_is_not_there_is_named_with_the_whole(table):
         optimizer.get_slot(table, "momentum")
 
 
-def test_tf_keras_recurses_for_ever_where_the_partitioned_variable_has_no_name():
-    first, second = partitioned(name=None).variables
-    table = tf.__internal__.distribute.ShardedVariable([first, second])
-    legacy = tf_keras.optimizers.legacy.Adam()
-    legacy._create_all_weights([first, second])
+@contextmanager
+def endless_recursion():
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(300)
     try:
         with pytest.raises(RecursionError):
-            legacy.get_slot(table, "m")
+            yield
     finally:
         sys.setrecursionlimit(limit)
+
+
+def test_tf_keras_recurses_for_ever_where_the_partitioned_variable_has_no_name():
+    table, legacy = partitioned(name=None), tf_keras.optimizers.legacy.Adam()
+    legacy._create_all_weights(table.variables)
+    with endless_recursion():
+        legacy.get_slot(table, "m")
     ours = Adam()
     ours.build([table])
     assert ours.get_slot(table, "m").shape == (ROWS, 2)
@@ -207,6 +212,79 @@ def test_a_checkpoint_goes_to_another_number_of_parts_and_training_continues(tmp
         )
     assert again.iterations.numpy() == 3
     assert again.learning_rate.numpy() == 0.5
+
+
+def legacy_steps(optimizer, table, steps=2):
+    """Train with tf_keras, which takes the parts one by one and no gradient of the whole."""
+    parts = getattr(table, "variables", [table])
+    gradients = tf.split(DENSE, [part.shape[0] for part in parts])
+    for _ in range(steps):
+        optimizer.apply_gradients(zip(gradients, parts, strict=True))
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (2, 2, 1), None])
+def test_parts_saved_by_tf_keras_are_read_into_any_number_of_parts(tmp_path, sizes):
+    table, theirs = partitioned(), tf_keras.optimizers.legacy.Adam(0.5)
+    legacy_steps(theirs, table)
+    path = tf.train.Checkpoint(table=table, optimizer=theirs).save(tmp_path / "theirs")
+    legacy_steps(theirs, table, steps=1)
+
+    other, ours = new_table(sizes), Adam(0.25)
+    status = tf.train.Checkpoint(table=other, optimizer=ours).restore(path)
+    ours.apply_gradients([(DENSE, other)])
+    status.assert_consumed()
+    np.testing.assert_allclose(other.numpy(), table.numpy(), rtol=1e-6)
+    for name in ("m", "v"):
+        np.testing.assert_allclose(ours.get_slot(other, name).numpy(), theirs.get_slot(table, name).numpy(), rtol=1e-6)
+    assert (int(ours.iterations), float(ours.learning_rate)) == (3, 0.5)
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (2, 2, 1), None])
+def test_tf_keras_reads_our_parts_into_slots_that_exist(tmp_path, sizes):
+    table, ours = partitioned(), Adam(0.5)
+    ours.apply_gradients([(DENSE, table)])
+    path = tf.train.Checkpoint(table=table, optimizer=ours).save(tmp_path / "ours")
+    ours.apply_gradients([(DENSE, table)])
+
+    other, theirs = new_table(sizes), tf_keras.optimizers.legacy.Adam(0.25)
+    theirs._create_all_weights(getattr(other, "variables", [other]))
+    status = tf.train.Checkpoint(table=other, optimizer=theirs).restore(path)
+    if sizes:
+        with pytest.raises(AssertionError, match="1 unmatched objects.*ShardedVariable"):
+            status.assert_consumed()
+    legacy_steps(theirs, other, steps=1)
+    np.testing.assert_allclose(other.numpy(), table.numpy(), rtol=1e-6)
+    for name in ("m", "v"):
+        np.testing.assert_allclose(theirs.get_slot(other, name).numpy(), ours.get_slot(table, name).numpy(), rtol=1e-6)
+    assert (int(theirs.iterations), float(theirs.learning_rate)) == (2, 0.5)
+
+
+def test_tf_keras_loses_the_slots_of_parts_that_it_creates_after_the_restore_and_ours_does_not(tmp_path):
+    table, trainer = partitioned(), tf_keras.optimizers.legacy.Adam(0.5)
+    legacy_steps(trainer, table)
+    path = tf.train.Checkpoint(table=table, optimizer=trainer).save(tmp_path / "theirs")
+
+    other, theirs = new_table((3, 2)), tf_keras.optimizers.legacy.Adam(0.5)
+    tf.train.Checkpoint(table=other, optimizer=theirs).restore(path).assert_existing_objects_matched()
+    theirs._create_all_weights(other.variables)
+    assert not theirs.get_slot(other, "m").numpy().any()
+    again, ours = new_table((3, 2)), Adam(0.5)
+    tf.train.Checkpoint(table=again, optimizer=ours).restore(path).assert_existing_objects_matched()
+    ours.build([again])
+    np.testing.assert_array_equal(ours.get_slot(again, "m").numpy(), trainer.get_slot(table, "m").numpy())
+
+
+def test_tf_keras_can_neither_train_nor_save_nor_read_parts_without_a_name(tmp_path):
+    unnamed, theirs = partitioned(name=None), tf_keras.optimizers.legacy.Adam()
+    with endless_recursion():
+        legacy_steps(theirs, unnamed)
+    with endless_recursion():
+        tf.train.Checkpoint(table=unnamed, optimizer=theirs).save(tmp_path / "theirs")
+    table, ours = partitioned(name=None), Adam()
+    ours.apply_gradients([(DENSE, table)])
+    path = tf.train.Checkpoint(table=table, optimizer=ours).save(tmp_path / "ours")
+    with endless_recursion():
+        tf.train.Checkpoint(table=unnamed, optimizer=theirs).restore(path)
 
 
 def test_slots_are_restored_when_the_variable_joins_the_checkpoint_later(tmp_path):
