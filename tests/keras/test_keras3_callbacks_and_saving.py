@@ -12,6 +12,7 @@ import tensorflow as tf
 
 import optreg
 import optreg.keras
+from optreg.optimizer import exported_state_dict
 
 # Keras 3 reads its variables in a way that NumPy 2 deprecates.
 
@@ -85,6 +86,14 @@ def test_model_checkpoint_writes_models_that_continue(problem, tmp_path):
     callback = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
     losses = problem.fit(problem.compiled(keras, momentum()), epochs=4, callbacks=[callback])
     assert problem.fit(keras.saving.load_model(tmp_path / "2.keras"), epochs=2) == losses[2:]
+
+
+def test_model_checkpoint_writes_weights_files_that_continue(problem, tmp_path):
+    callback = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True)
+    losses = problem.fit(problem.compiled(keras, momentum()), epochs=4, callbacks=[callback])
+    fresh = problem.compiled(keras, momentum(0.5))
+    fresh.load_weights(tmp_path / "2.weights.h5")
+    assert problem.fit(fresh, epochs=2) == losses[2:]
 
 
 # Saving
@@ -186,6 +195,30 @@ def test_a_tensorflow_checkpoint_restores_model_and_optimizer(problem, tmp_path)
     fresh = problem.compiled(keras, momentum(0.5))
     tf.train.Checkpoint(model=fresh, optimizer=fresh.optimizer).restore(path).assert_existing_objects_matched()
     assert problem.fit(fresh) == problem.fit(model)
+
+
+def test_a_saved_model_of_tensorflow_predicts_and_keeps_the_whole_state_of_the_optimizer(problem, tmp_path):
+    model = problem.compiled(keras, momentum())
+    problem.fit(model, epochs=1)
+    tf.saved_model.save(model, tmp_path)
+    loaded = tf.saved_model.load(tmp_path)
+    [predicted] = loaded.signatures["serving_default"](tf.constant(problem.x)).values()
+    np.testing.assert_allclose(predicted, model.predict(problem.x, verbose=0), rtol=1e-6)
+    fresh, state = problem.compiled(keras, momentum(0.5)), exported_state_dict(loaded.optimizer.wrapped)
+    fresh.set_weights(model.get_weights())
+    fresh.optimizer.wrapped.load_state_dict(state, dict(zip(state["slots"], fresh.trainable_variables, strict=True)))
+    assert problem.fit(fresh, epochs=1) == problem.fit(model, epochs=1)
+    assert int(fresh.optimizer.iterations) == 8
+
+
+def test_an_exported_model_predicts_and_keeps_nothing_of_the_optimizer(problem, tmp_path):
+    model = problem.compiled(keras, momentum())
+    problem.fit(model, epochs=1)
+    model.export(tmp_path, verbose=False)
+    loaded = tf.saved_model.load(tmp_path)
+    np.testing.assert_allclose(loaded.serve(problem.x), model.predict(problem.x, verbose=0), rtol=1e-6)
+    kept = {name.split("/")[0] for name, _ in tf.train.list_variables(tmp_path / "variables" / "variables")}
+    assert kept == {"_CHECKPOINTABLE_OBJECT_GRAPH", "_all_variables", "variables"}
 
 
 # Configurations

@@ -82,6 +82,40 @@ def test_callbacks_change_the_learning_rate_of_the_wrapped_optimizer(problem):
         wrapped(learning_rate=tf_keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)).lr = 0.1
 
 
+class Interrupted(tf_keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_backup_and_restore_continues_an_interrupted_training(problem, tmp_path):
+    undisturbed = problem.fit(problem.compiled(tf_keras, momentum()), epochs=4)
+    with pytest.raises(KeyboardInterrupt):
+        problem.fit(
+            problem.compiled(tf_keras, momentum()),
+            epochs=4,
+            callbacks=[tf_keras.callbacks.BackupAndRestore(tmp_path), Interrupted()],
+        )
+    model = problem.compiled(tf_keras, momentum(0.5))
+    losses = problem.fit(model, epochs=4, callbacks=[tf_keras.callbacks.BackupAndRestore(tmp_path)])
+    assert losses == undisturbed[2:]
+
+
+@pytest.mark.parametrize("weights_only", [False, True])
+def test_model_checkpoint_writes_files_that_continue(problem, tmp_path, weights_only):
+    name = "{epoch}.weights.h5" if weights_only else "{epoch}.keras"
+    callback = tf_keras.callbacks.ModelCheckpoint(str(tmp_path / name), save_weights_only=weights_only)
+    losses = problem.fit(problem.compiled(tf_keras, momentum()), epochs=4, callbacks=[callback])
+    path = tmp_path / name.format(epoch=2)
+    if weights_only:
+        continued = problem.compiled(tf_keras, momentum(0.5))
+        continued.load_weights(path)
+    else:
+        continued = tf_keras.models.load_model(path)
+        continued.run_eagerly = True  # the file forgets it
+    assert problem.fit(continued, epochs=2) == losses[2:]
+
+
 @pytest.mark.parametrize("compiled_with", ["object", "name"])
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 def test_a_saved_model_continues_exactly(problem, tmp_path, suffix, compiled_with):
