@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from optreg.bench import Options
-from optreg.bench.results import Results, SpeedEntry, State
+from optreg.bench import supervision as supervising
+from optreg.bench.processes import journal_of, merged, remove_journals
+from optreg.bench.results import Results, SpeedEntry, State, history_of, read_journal
 from optreg.bench.results.records import Sample
 from optreg.bench.speed.timing import Effort
-from optreg.bench.supervision import Supervision, merged
+from optreg.bench.supervision import Supervision
+from optreg.isolation import Observer, Outcome
 
 EFFORT = Effort(sample_seconds=0.0005, warm_ups=1, fewest=6, most=6)
 
@@ -77,3 +83,75 @@ def test_what_failed_in_one_process_takes_no_samples_from_the_other() -> None:
     broken = entry(3.0, process=1)
     broken.state = State("failed", "it broke")
     assert merged(Results("", speed=[entry(1.0)]), Results("", speed=[broken])).speed[0].by_process == [[1.0]]
+
+
+def test_the_samples_that_a_process_took_are_put_together_once() -> None:
+    both = merged(Results("", speed=[entry(1.0)]), Results("", speed=[entry(3.0, process=1)]))
+    again = merged(both, Results("", speed=[entry(3.0, process=1)]))
+    assert again.speed[0].by_process == [[1.0], [3.0]]
+
+
+@pytest.fixture
+def at_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let this process do what the child processes do, and note which of them did something."""
+    began: list[int] = []
+
+    def here(target: str, work: Mapping[str, Any], *, timeout: float, observer: Observer) -> Outcome:
+        assert target == supervising.MEASURE
+        began.append(work["process"])
+        return Outcome("finished", json.loads(json.dumps(supervising.measure(json.loads(json.dumps(work))))))
+
+    class Pulse:
+        def __init__(self, timeout: float) -> None: ...
+
+        def beat(self) -> None: ...
+
+        def begin(self, *_: str) -> None: ...
+
+    monkeypatch.setattr(supervising, "run_isolated", here)
+    monkeypatch.setattr(supervising, "emit", lambda value: None)
+    monkeypatch.setattr(supervising, "_Pulse", Pulse)
+    return began
+
+
+def test_a_finished_run_of_two_processes_that_goes_on_holds_every_sample_once_and_measures_what_is_missing(
+    small: str, tmp_path: Path, at_work: list[int]
+) -> None:
+    options = Options(layouts=[small], modes=["speed"], executions=["eager"], budget=600, effort=EFFORT)
+    journal = tmp_path / "file.json.journal"
+
+    def goes_on(results: Results) -> Results:
+        """As the command line does: from the file, whose journals are gone."""
+        remove_journals(journal)
+        assert list(tmp_path.glob("*journal*")) == []
+        history_of(results, journal).restore()
+        return Supervision(journal, processes=2).run(["sgd"], options, resume=True)
+
+    first = Supervision(journal, processes=2).run(["sgd"], options)
+    assert {path.name for path in tmp_path.glob("*journal*")} == {"file.json.journal", "file.json.journal-1"}
+    samples = [it.by_process for it in first.speed]
+    assert [[len(own) for own in processes] for processes in samples] == [[6, 6]] * len(first.speed)
+    assert [it.by_process for it in goes_on(first).speed] == samples
+    assert at_work == [0, 1, 0]  # the second process had nothing left to do
+    lost = next(it for it in first.speed if it.optimizer == "sgd")
+    lost.samples = lost.samples[:6]
+    resumed = goes_on(first)
+    assert at_work == [0, 1, 0, 0, 1]
+    by_second = {it.label: it.seconds for it in read_journal(journal_of(journal, 1)).of("speed")}
+    for before, found in zip(samples, resumed.speed, strict=True):
+        assert [len(own) for own in found.by_process] == [6, 6]
+        assert found.by_process[1] == by_second[found.label]
+        assert (found.by_process == before) == (found.label != lost.label)
+
+
+def test_a_run_that_begins_anew_leaves_no_journal_of_an_older_one(
+    small: str, tmp_path: Path, at_work: list[int]
+) -> None:
+    options = Options(layouts=[small], modes=["speed"], executions=["eager"], budget=600, effort=EFFORT)
+    journal = tmp_path / "file[1].json.journal"
+    for name in (f"{journal.name}-1", f"{journal.name}-12", f"{journal.name}-notes", "other.json.journal-1"):
+        (tmp_path / name).touch()
+    Supervision(journal).run(["sgd"], options)
+    left = {path.name for path in tmp_path.glob("*journal*")}
+    assert left == {journal.name, f"{journal.name}-notes", "other.json.journal-1"}
+    assert at_work == [0]

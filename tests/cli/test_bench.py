@@ -80,8 +80,10 @@ def test_progress_goes_to_stderr_in_plain_lines_when_that_is_no_terminal(optreg_
 
 def test_the_json_file_holds_the_raw_samples_and_the_command_line(optreg_bench: Run, tmp_path: Path) -> None:
     file = tmp_path / "results.json"
+    Path(f"{file}.journal-1").touch()  # of the second process of a run that was killed
     done = optreg_bench("sgd", "--json", str(file), "--mode", "speed")
     assert done.exit_code == 0
+    assert list(tmp_path.iterdir()) == [file]
     document = json.loads(file.read_text(encoding="utf-8"))
     assert document["schema"] == "optreg.bench/1"
     assert document["speed"][0]["samples"]

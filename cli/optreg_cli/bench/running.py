@@ -215,9 +215,9 @@ def run(  # noqa: PLR0913 - one argument for each option of the command
     _deliver(results, json)
     if save_baseline is not None:
         typer.echo(f"baseline: {baselines.save(save_baseline, results)}", err=True)
-    verdicts = [] if old is None else confront(old, results, fail_on, title=f"Compared with {baseline}")
-    write_reports(verdicts, md=md, junit=junit, csv=csv)
-    raise typer.Exit(_code(results, code_of(verdicts, strict=strict)))
+    findings = [] if old is None else [confront(old, results, fail_on, title=f"Compared with {baseline}")]
+    write_reports(findings, md=md, junit=junit, csv=csv)
+    raise typer.Exit(_code(results, code_of(findings, strict=strict)))
 
 
 def _code(results: Results, compared: int) -> int:
@@ -267,6 +267,7 @@ def _numbers(kind: type[int] | type[float], text: str, option: str) -> tuple[flo
 def _deliver(results: Results, json: str | None) -> None:
     """Show tables unless stdout is to hold the JSON, and write the file."""
     from optreg.bench import document, write_results
+    from optreg.bench.processes import remove_journals
     from optreg_cli.bench.tables import show
 
     if json != _DASH:
@@ -276,7 +277,7 @@ def _deliver(results: Results, json: str | None) -> None:
             typer.echo(json_text.dumps(document(results), indent=1, allow_nan=False))
         else:
             write_results(Path(json), document(results))
-            journal_of(json).unlink(missing_ok=True)
+            remove_journals(journal_of(json))
             typer.echo(f"raw samples: {json}", err=True)
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from optreg.bench.processes import has_all_of, journal_of, merged, remove_journals, restore_journal
 from optreg.bench.progress import Observer, Progress
 from optreg.bench.results import History, Results, read_journal
 from optreg.bench.results.file import results_from, results_of
-from optreg.bench.results.sections import identity_of
 from optreg.bench.run import Options, mark_unreached, run
 from optreg.bench.speed.timing import Effort
 from optreg.errors import OptregError
@@ -67,7 +67,13 @@ class Supervision:
             OptregError: A mistake of the user, as ``optreg.bench.run`` raises it.
         """
         results: Results | None = None
+        if not resume:
+            remove_journals(self.journal)  # a later --resume must find nothing that is older than this run
         for process in range(self.processes):
+            if resume and results is not None:
+                if has_all_of(results, process):
+                    continue
+                self._take_over(process, results)
             left = options.budget - (time.perf_counter() - self.started)
             share = left / (self.processes - process)
             part = replace(options, budget=max(share, 1.0), modes=options.modes if process == 0 else ["speed"])
@@ -80,9 +86,15 @@ class Supervision:
         results.options["budget"] = options.budget
         return results
 
+    def _take_over(self, process: int, results: Results) -> None:
+        """Let a further process go on from the results of a run that came to its end, where it left no journal."""
+        path = journal_of(self.journal, process)
+        if not path.exists():
+            restore_journal(path, results, process)
+
     def _process(self, number: int, names: Sequence[str], options: Options, *, resume: bool) -> Results:
         """Measure in one process, and in another one whenever it dies, until everything is done or the time is up."""
-        path = self.journal if number == 0 else self.journal.with_name(f"{self.journal.name}-{number}")
+        path = journal_of(self.journal, number)
         ends = time.perf_counter() + _GRACE * options.budget
         deaths: dict[tuple[str, str], str] = {}
         while True:
@@ -202,20 +214,6 @@ class _Reporter:
         if progress.doing != self._doing or now - self._told > _TELL_EVERY:
             self._told, self._doing = now, progress.doing
             emit({**dataclasses.asdict(progress), "elapsed": progress.elapsed + self._late})
-
-
-def merged(first: Results, other: Results) -> Results:
-    """Return the first results with the samples that another process took of the same entries."""
-    entries = {identity_of(entry): entry for entry in first.speed}
-    for entry in other.speed:
-        known = entries.get(identity_of(entry))
-        if known is not None and known.state.name == entry.state.name == "finished":
-            known.samples += entry.samples
-            known.warm_ups += entry.warm_ups
-    first.notes = list(dict.fromkeys([*first.notes, *other.notes]))
-    first.finished = other.finished
-    first.interrupted = first.interrupted or other.interrupted
-    return first
 
 
 def _listed(deaths: Mapping[tuple[str, str], str]) -> list[list[str]]:
