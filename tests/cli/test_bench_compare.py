@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from optreg.bench import Results, document, results_schema, write_results
-from optreg.bench.results import SlotBytes, SpeedEntry
-from optreg.bench.results.records import Sample
+from optreg.bench.results import SlotBytes, SpeedEntry, State
+from optreg.bench.results.records import Sample, StateName
 from optreg_cli.main import app
 
 STEADY = [0.01 * (1 + 0.001 * number) for number in range(10)]
@@ -30,10 +30,19 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def write(name: str, seconds: list[float], *, optimizer: str = "adam", state_bytes: int = 8) -> str:
-    entry = SpeedEntry(optimizer, "optreg", "graph", "tiny", "cpu:0", 2, 1, build=0.1, traces=1)
+def write(
+    name: str,
+    seconds: list[float],
+    *,
+    optimizer: str = "adam",
+    state_bytes: int = 8,
+    state: StateName = "finished",
+    first: float | None = None,
+) -> str:
+    entry = SpeedEntry(optimizer, "optreg", "graph", "tiny", "cpu:0", 2, 1, build=0.1, traces=1, first=first)
     entry.samples = [Sample(number, 0, 1, value) for number, value in enumerate(seconds)]
     entry.slots = [SlotBytes("m", state_bytes, 8)]
+    entry.state = State(state, "" if state == "finished" else "the kernel is on holiday")
     write_results(Path(name), document(Results("2026-01-01", speed=[entry])))
     return name
 
@@ -51,6 +60,11 @@ def write(name: str, seconds: list[float], *, optimizer: str = "adam", state_byt
         ({"seconds": NOISY}, ("--strict",), 4),
         ({"seconds": STEADY}, ("--strict",), 0),
         ({"seconds": STEADY}, ("--fail-on", "speed>5%"), 2),
+        ({"seconds": STEADY}, ("--fail-on", "trace_time>5%"), 2),
+        ({"seconds": STEADY, "state": "failed"}, (), 3),
+        ({"seconds": STEADY, "state": "diverged"}, ("--strict", "--fail-on", "time_to_target>5%"), 3),
+        ({"seconds": STEADY, "state": "failed"}, ("--fail-on", "step_time>5%"), 1),
+        ({"seconds": STEADY, "state": "skipped"}, (), 0),
     ],
 )
 def test_the_exit_code_says_what_the_gates_found(new: dict[str, Any], options: tuple[str, ...], code: int) -> None:
@@ -66,6 +80,39 @@ def test_what_became_slower_stands_in_the_table_with_its_interval() -> None:
     assert "1.200" in row
     assert row.endswith("worse")
     assert "FAILED step_time:median>5%: adam graph optreg on tiny, cpu:0: step_time median grew by 20.0%" in done.stdout
+
+
+def test_what_broke_is_told_with_its_reason_and_fails_in_reports_for_other_programs() -> None:
+    old, new = write("a.json", STEADY), write("b.json", STEADY, state="failed")
+    done = bench("compare", old, new, "--md", "r.md", "--junit", "r.xml")
+    words = "adam graph optreg on tiny, cpu:0 finished before and failed: the kernel is on holiday"
+    told = " ".join(done.stdout.split())
+    assert f"BROKEN {words}" in told
+    assert "only in the old results" not in told
+    suite = ElementTree.parse("r.xml").getroot()[0]
+    assert suite.attrib["failures"] == "1"
+    assert suite[0][0].attrib["message"] == words
+    assert "| adam graph optreg on tiny, cpu:0 | state | finished | failed |  |  |  | BROKEN |" in Path(
+        "r.md"
+    ).read_text(encoding="utf-8")
+
+
+def test_too_few_samples_are_said_with_how_many_it_takes() -> None:
+    old, new = write("a.json", STEADY[:3]), write("b.json", [9 * it for it in STEADY[:3]])
+    done = bench("compare", old, new, "--strict", "--fail-on", "step_time>5%")
+    assert done.exit_code == 4
+    assert "~ unclear: 3 of 6 samples" in done.stdout
+    told = " ".join(done.stdout.split())
+    assert "0 comparisons pass step_time>5%; 1 of step_time cannot be decided with fewer than 6 samples in each" in told
+
+
+def test_one_time_of_a_run_is_shown_and_not_judged() -> None:
+    old, new = write("a.json", STEADY, first=0.1), write("b.json", STEADY, first=0.9)
+    done = bench("compare", old, new, "--all", "--strict")
+    assert done.exit_code == 0
+    [row] = [line for line in done.stdout.splitlines() if "first_step" in line]
+    assert row.endswith("not judged")
+    assert "first_step" not in bench("compare", old, new).stdout
 
 
 def test_three_files_are_each_compared_with_the_first() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from optreg.bench.comparison.metrics import METRICS
+from optreg.bench.comparison.metrics import GATED
 from optreg.bench.landscapes.functions import LANDSCAPES
 from optreg.bench.peers import LIBRARIES
 from optreg.bench.replicas.drill import STRATEGIES
@@ -25,5 +25,5 @@ def choices() -> Mapping[str, Mapping[str, str]]:
         "modes": dict.fromkeys(MODES, ""),
         "strategies": dict.fromkeys(STRATEGIES, ""),
         "executions": dict.fromkeys(EXECUTIONS, ""),
-        "metrics": {name: metric.unit for name, metric in METRICS.items()},
+        "metrics": {name: metric.unit for name, metric in GATED.items()},
     }

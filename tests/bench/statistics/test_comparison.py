@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from optreg.bench.statistics import Pair, compare_all
-from optreg.bench.statistics.comparison import holm, rank_test, ratio_interval
+from optreg.bench.statistics.comparison import fewest_samples, holm, rank_test, ratio_interval
 
 
 def test_the_rank_test_of_separated_samples_counts_the_orders() -> None:
@@ -33,6 +33,18 @@ def test_holm_multiplies_the_least_by_all_and_never_falls() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.5, 0.6]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+@pytest.mark.parametrize(
+    ("entries", "fewest"),
+    # One, five and five: exact 2 / 252, but normal z = (12.5 - 0.5) / 4.787 = 2.507, p = 0.0122; six pass both.
+    # Two, six and six: exact 2 / 924 passes, normal z = 17.5 / 6.245 = 2.802, twice p = 0.0102; seven pass both.
+    [(1, 6), (2, 7), (10, 8)],
+)
+def test_how_many_samples_any_change_takes_grows_with_the_entries(entries: int, fewest: int) -> None:
+    assert fewest_samples(entries) == fewest
+    apart = [rank_test(range(count), range(count, 2 * count)) for count in (fewest - 2, fewest)]
+    assert entries * apart[0] > 0.01 > entries * apart[1]
 
 
 def around(middle: float, count: int = 10) -> list[float]:
@@ -91,3 +103,15 @@ def test_samples_whose_slow_part_alone_moved_are_unclear() -> None:
     assert change.direction == "unclear"
     [back] = compare_all([Pair([[*quick_part, *around(1.5, 16)]], [around(1.0, 20)])])
     assert back.direction == "unclear"
+    [outcome] = compare_all([Pair([around(1.0, 20)], [[*quick_part, *around(1.5, 16)]])], times=False)
+    assert outcome.direction == "slower"
+
+
+def test_samples_that_repeat_each_other_are_the_same_however_few() -> None:
+    assert compare_all([Pair([[1.0, 2.0]], [[2.0, 1.0]])])[0].direction == "same"
+
+
+def test_a_median_of_zero_is_compared_without_dividing_by_it() -> None:
+    [grown, gone] = compare_all([Pair([[0.0] * 8], [around(1.0, 8)]), Pair([around(1.0, 8)], [[0.0] * 8])])
+    assert (grown.direction, grown.ratio) == ("slower", np.inf)
+    assert (gone.direction, gone.ratio) == ("faster", 0.0)

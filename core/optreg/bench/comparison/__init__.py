@@ -1,10 +1,12 @@
 """Results beside results: what changed, what counts as a change, and what makes a run fail."""
 
+from optreg.bench.comparison.broken import Breakage
 from optreg.bench.comparison.comparing import Comparison, Row, compare_results
-from optreg.bench.comparison.gates import DEFAULT_GATES, Gate, InvalidGate, Verdict, judge, parse_gate
+from optreg.bench.comparison.gates import DEFAULT_GATES, Gate, InvalidGate, Verdict, judge, names, parse_gate
 
 __all__ = [
     "DEFAULT_GATES",
+    "Breakage",
     "Comparison",
     "Gate",
     "InvalidGate",
@@ -12,5 +14,6 @@ __all__ = [
     "Verdict",
     "compare_results",
     "judge",
+    "names",
     "parse_gate",
 ]

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from optreg.bench.comparison.broken import Breakage, breakages
 from optreg.bench.comparison.metrics import METRICS, Metric, Samples
 from optreg.bench.results import Results
 from optreg.bench.results.sections import Identity
-from optreg.bench.statistics import THRESHOLD, Change, Pair, compare_all
+from optreg.bench.statistics import THRESHOLD, Change, Pair, compare_all, fewest_samples
+from optreg.bench.statistics.comparison import Direction
 
 _MACHINE = ("processor", "usable_cores", "python", "devices", "threads", "settings")
+
+Outcome: TypeAlias = Direction | Literal["not judged"]
+
+_Matched: TypeAlias = tuple[Identity, str, Samples, Samples]
 
 
 @dataclass(frozen=True)
 class Row:
     """One metric of one entry in both results.
 
-    ``change`` is None for exact metrics, where ``old`` and ``new`` say everything; they are medians otherwise.
+    ``old`` and ``new`` are medians of the samples. ``change`` is None where no test was made. ``needed`` is how many
+    samples a side must have for any change to be told from chance, where there are fewer.
     """
 
     identity: Identity
@@ -29,36 +37,47 @@ class Row:
     new: float
     old_samples: Samples
     new_samples: Samples
+    verdict: Outcome
     change: Change | None = None
+    needed: int | None = None
 
     @property
     def ratio(self) -> float:
         """New by old; 1 where both are 0."""
-        if self.old == self.new:
-            return 1.0
-        return self.new / self.old if self.old else float("inf")
+        return _ratio(self.old, self.new)
+
+    @property
+    def kind_of_samples(self) -> str:
+        """What the samples are: seeds of training, or samples of a time."""
+        return "seeds" if METRICS[self.metric].judged == "outcomes" else "samples"
+
+    @property
+    def fewest(self) -> int:
+        """Samples of the side that has fewer."""
+        return min(sum(map(len, samples)) for samples in (self.old_samples, self.new_samples))
 
     @property
     def worse(self) -> bool:
         """Whether it became worse beyond threshold and chance."""
-        return self.new > self.old if self.change is None else self.change.direction == "slower"
+        return self.verdict == "slower"
 
     @property
     def better(self) -> bool:
         """Whether it became better beyond threshold and chance."""
-        return self.new < self.old if self.change is None else self.change.direction == "faster"
+        return self.verdict == "faster"
 
     @property
     def unclear(self) -> bool:
         """Whether the samples do not say."""
-        return self.change is not None and self.change.direction == "unclear"
+        return self.verdict == "unclear"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All rows, what stands in one of the results only, and what else differs between the two runs."""
+    """All rows, what broke, what stands in one of the results only, and what else differs between the two runs."""
 
     rows: tuple[Row, ...]
+    broken: tuple[Breakage, ...]
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -77,7 +96,9 @@ def compare_results(
         rows += _rows(METRICS[name], [(key, *before[key], after[key][1]) for key in shared], threshold)
         only_old |= dict.fromkeys(before[key][0] for key in before if key not in after)
         only_new |= dict.fromkeys(after[key][0] for key in after if key not in before)
-    return Comparison(tuple(rows), tuple(only_old), tuple(only_new), tuple(_differences(old, new)))
+    broken = breakages(old, new)
+    gone = tuple(label for label in only_old if label not in {it.label for it in broken})
+    return Comparison(tuple(rows), broken, gone, tuple(only_new), tuple(_differences(old, new)))
 
 
 def _read(metric: Metric, results: Results) -> dict[Identity, tuple[str, Samples]]:
@@ -85,13 +106,41 @@ def _read(metric: Metric, results: Results) -> dict[Identity, tuple[str, Samples
     return {key: (label, samples) for key, (label, samples) in found.items() if any(samples)}
 
 
-def _rows(metric: Metric, matched: Sequence[tuple[Identity, str, Samples, Samples]], threshold: float) -> list[Row]:
+def _rows(metric: Metric, matched: Sequence[_Matched], threshold: float) -> list[Row]:
+    if metric.judged not in ("times", "outcomes"):
+        return [_row(metric, entry, _untested(metric, entry, threshold)) for entry in matched]
     pairs = [Pair(old, new) for _, _, old, new in matched]
-    changes: Sequence[Change | None] = [None] * len(pairs) if metric.exact else compare_all(pairs, threshold=threshold)
+    changes = compare_all(pairs, threshold=threshold, times=metric.judged == "times")
     return [
-        Row(identity, label, metric.name, _median(old), _median(new), old, new, change)
-        for (identity, label, old, new), change in zip(matched, changes, strict=True)
+        replace(_row(metric, entry, change.direction), change=change, needed=_needed(change, len(pairs)))
+        for entry, change in zip(matched, changes, strict=True)
     ]
+
+
+def _row(metric: Metric, entry: _Matched, verdict: Outcome) -> Row:
+    identity, label, old, new = entry
+    return Row(identity, label, metric.name, _median(old), _median(new), old, new, verdict)
+
+
+def _untested(metric: Metric, entry: _Matched, threshold: float) -> Outcome:
+    """Return the verdict on what holds one value, and no chance to speak of."""
+    if metric.judged == "never":
+        return "not judged"
+    ratio, least = _ratio(_median(entry[2]), _median(entry[3])), 0.0 if metric.judged == "exact" else threshold
+    return "slower" if ratio > 1 + least else "faster" if ratio < 1 / (1 + least) else "same"
+
+
+def _needed(change: Change, entries: int) -> int | None:
+    """Return how many samples a side would have to have, where it is their number that leaves it unclear."""
+    fewest = fewest_samples(entries)
+    few = change.direction == "unclear" and min(change.old_count, change.new_count) < fewest
+    return fewest if few else None
+
+
+def _ratio(old: float, new: float) -> float:
+    if old == new:
+        return 1.0
+    return new / old if old else float("inf")
 
 
 def _median(samples: Samples) -> float:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optreg.bench.comparison.broken import Breakage
 from optreg.bench.comparison.comparing import Row, compare_results
-from optreg.bench.comparison.metrics import METRICS
+from optreg.bench.comparison.metrics import GATED, METRICS
 from optreg.bench.results import Results
 from optreg.errors import OptregError, listing, suggestion
 
@@ -41,7 +42,10 @@ class Gate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a gate says about one row: ``failed`` needs size and significance, ``unclear`` is too noisy to tell."""
+    """What a gate says about one row.
+
+    ``failed`` needs size and, where there are samples, significance; ``unclear`` is too noisy, or too few, to tell.
+    """
 
     gate: Gate
     row: Row
@@ -54,18 +58,28 @@ def parse_gate(text: str) -> Gate:
     """Read ``metric[:statistic]>limit`` with or without ``%``.
 
     Raises:
-        InvalidGate: It has another form, or names a metric or statistic that does not exist.
+        InvalidGate: It has another form, or names a metric or statistic that does not exist or cannot be judged.
     """
     match = _FORM.fullmatch(text)
     if match is None:
         raise InvalidGate(f"cannot read the gate {text!r}; write it as step_time:median>5% or state_bytes>0")
     metric, statistic, limit, percent = match[1], match[2] or "median", float(match[3]), bool(match[4])
-    for word, allowed, kind in ((metric, METRICS, "metric"), (statistic, STATISTICS, "statistic")):
+    if metric in METRICS and metric not in GATED:
+        raise InvalidGate(
+            f"gate {text!r}: {metric} is one time of a run, of which none can say what is chance; "
+            f"metrics that can be gated: {listing(GATED)}"
+        )
+    for word, allowed, kind in ((metric, GATED, "metric"), (statistic, STATISTICS, "statistic")):
         if word not in allowed:
             raise InvalidGate(
                 f"gate {text!r}: unknown {kind} {word!r}; allowed: {listing(allowed)}.{suggestion(word, allowed)}"
             )
     return Gate(text, metric, statistic, limit / 100 if percent else limit, percent)
+
+
+def names(gates: Sequence[Gate], breakage: Breakage) -> bool:
+    """Tell whether a gate is on something that the broken entry would have had."""
+    return any(METRICS[gate.metric].section == breakage.section for gate in gates)
 
 
 def judge(old: Results, new: Results, gates: Sequence[Gate]) -> list[Verdict]:
@@ -83,7 +97,7 @@ def _verdict(row: Row, gate: Gate) -> Verdict:
     before, after = (STATISTICS[gate.statistic](_flat(samples)) for samples in (row.old_samples, row.new_samples))
     growth = _growth(before, after, relative=gate.relative)
     beyond = growth > gate.limit
-    failed = beyond and (row.change is None or row.worse)
+    failed = beyond and row.worse
     return Verdict(gate, row, growth, failed, row.unclear and not failed)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from optreg.bench.results import Results, SpeedEntry, TrainingRun
 from optreg.bench.results.sections import Identity, identity_of
@@ -13,33 +13,43 @@ from optreg.bench.speed.ceiling import CEILING
 Samples = list[list[float]]
 """The values of each process; of what is exact, one value of one."""
 
+AIDS = ("harness", CEILING)
+"""What is measured beside the optimizers, and is none."""
+
+Judged = Literal["times", "outcomes", "exact", "size", "never"]
+"""How a change is told from chance.
+
+``times`` and ``outcomes`` of training hold samples, which are tested; of ``exact`` ones any difference is one; a
+``size`` is one value that counts beyond a threshold. One value of a time says nothing, and is ``never`` judged.
+"""
+
 _MISS = 2.0  # a run that missed its target counts as this many times its planned length
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that a results file holds for each entry.
+    """One number that a results file holds for each entry of a section.
 
-    ``exact`` ones have no noise: any difference is one. ``read`` yields the entry's identity, its name in words, and
-    the values.
+    ``read`` yields the entry's identity, its name in words, and the values.
     """
 
     name: str
     unit: str
+    section: str
+    judged: Judged
     read: Callable[[Results], Iterator[tuple[Identity, str, Samples]]]
-    exact: bool = False
 
 
 def _speed(values: Callable[[SpeedEntry], Samples]) -> Callable[[Results], Iterator[tuple[Identity, str, Samples]]]:
     def read(results: Results) -> Iterator[tuple[Identity, str, Samples]]:
         for entry in results.speed:
-            if entry.state.name == "finished" and entry.implementation not in ("harness", CEILING):
+            if entry.state.name == "finished" and entry.implementation not in AIDS:
                 yield identity_of(entry), entry.label, values(entry)
 
     return read
 
 
-def _steady(seconds: float | None) -> Samples:
+def _once(seconds: float | None) -> Samples:
     return [] if seconds is None else [[seconds]]
 
 
@@ -83,7 +93,7 @@ def _times(results: Results) -> Iterator[tuple[Identity, str, Samples]]:
     yield from _quality(lambda run, target: _time_to_target(directions, run, target))(results)
 
 
-def _allocated(results: Results) -> Iterator[tuple[Identity, str, Samples]]:
+def _step_extra(results: Results) -> Iterator[tuple[Identity, str, Samples]]:
     for entry in results.memory:
         if entry.step_extra is not None:
             yield (
@@ -96,15 +106,18 @@ def _allocated(results: Results) -> Iterator[tuple[Identity, str, Samples]]:
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("step_time", "s", _speed(lambda entry: entry.by_process)),
-        Metric("first_step", "s", _speed(lambda entry: _steady(entry.first))),
-        Metric("trace_time", "s", _speed(lambda entry: _steady(entry.trace))),
-        Metric("compile_time", "s", _speed(lambda entry: _steady(entry.compile))),
-        Metric("state_bytes", "B", _speed(_state_bytes), exact=True),
-        Metric("step_extra_bytes", "B", _allocated),
-        Metric("traces", "", _speed(_traces), exact=True),
-        Metric("loss", "", _quality(_final_loss)),
-        Metric("time_to_target", "steps", _times),
+        Metric("step_time", "s", "speed", "times", _speed(lambda entry: entry.by_process)),
+        Metric("first_step", "s", "speed", "never", _speed(lambda entry: _once(entry.first))),
+        Metric("trace_time", "s", "speed", "never", _speed(lambda entry: _once(entry.trace))),
+        Metric("compile_time", "s", "speed", "never", _speed(lambda entry: _once(entry.compile))),
+        Metric("state_bytes", "B", "speed", "exact", _speed(_state_bytes)),
+        Metric("step_extra_bytes", "B", "memory", "size", _step_extra),
+        Metric("traces", "", "speed", "exact", _speed(_traces)),
+        Metric("loss", "", "training", "outcomes", _quality(_final_loss)),
+        Metric("time_to_target", "steps", "training", "outcomes", _times),
     )
 }
+"""What can be compared."""
+
+GATED: Mapping[str, Metric] = {name: metric for name, metric in METRICS.items() if metric.judged != "never"}
 """What ``--fail-on`` can name."""

@@ -1,6 +1,6 @@
 """The statistics of a benchmark, computed by scipy and numpy from raw samples."""
 
-from optreg.bench.statistics.comparison import ALPHA, THRESHOLD, Change, Pair, compare_all
+from optreg.bench.statistics.comparison import ALPHA, THRESHOLD, Change, Pair, compare_all, fewest_samples
 from optreg.bench.statistics.intervals import (
     CONFIDENCE,
     Interval,
@@ -25,6 +25,7 @@ __all__ = [
     "Spread",
     "between",
     "compare_all",
+    "fewest_samples",
     "median_interval",
     "outliers",
     "ratio_of_medians",

@@ -4,14 +4,15 @@ A difference counts when the Mann-Whitney test, corrected over all entries compa
 ``alpha`` to chance, when the bootstrap interval of the ratio leaves out 1, when the ratio exceeds the threshold, and
 when the quick end of the samples has moved as far: what disturbs a machine only ever makes samples slower, and where it
 lasts as long as a run it moves the median and no test of independent samples knows. A step that really became slower is
-slower undisturbed, too.
+slower undisturbed, too. The last holds for times alone: a loss can become worse from most seeds and not from all.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -57,14 +58,38 @@ class Pair:
     new: Processes
 
 
-def compare_all(pairs: Sequence[Pair], *, threshold: float = THRESHOLD, alpha: float = ALPHA) -> list[Change]:
+def compare_all(
+    pairs: Sequence[Pair], *, threshold: float = THRESHOLD, alpha: float = ALPHA, times: bool = True
+) -> list[Change]:
     """Return the change of each pair, its chance corrected over all of them.
+
+    Args:
+        pairs: Old and new samples of each entry.
+        threshold: A ratio nearer to 1 is no change.
+        alpha: Chance of a false alarm over all pairs.
+        times: Whether disturbances only ever add to a sample, so that the quick end must have moved as well.
 
     Raises:
         ValueError: A pair has no samples on one side.
     """
     chances = holm([rank_test(_flat(pair.old), _flat(pair.new)) for pair in pairs])
-    return [_change(pair, chance, threshold, alpha) for pair, chance in zip(pairs, chances, strict=True)]
+    return [
+        _change(pair, threshold, chance=chance, significant=chance < alpha, times=times)
+        for pair, chance in zip(pairs, chances, strict=True)
+    ]
+
+
+@functools.cache
+def fewest_samples(entries: int, alpha: float = ALPHA) -> int:
+    """Return how many samples a side needs for any change to count among so many entries, with or without ties."""
+    from scipy.stats import mannwhitneyu  # noqa: PLC0415 - see rank_test
+
+    count, chance = 1, 1.0
+    while entries * chance >= alpha:
+        count += 1
+        apart = range(count), range(count, 2 * count)
+        chance = max(float(mannwhitneyu(*apart, method=method).pvalue) for method in ("exact", "asymptotic"))
+    return count
 
 
 def rank_test(old: Sequence[float], new: Sequence[float]) -> float:
@@ -96,21 +121,28 @@ def ratio_interval(old: Processes, new: Processes, *, seed: int = 0) -> Interval
     Where a side was measured by several processes these are resampled first: it holds what differs between them.
     """
     random = np.random.default_rng(seed)
-    ratios = nested_medians(new, random) / nested_medians(old, random)
-    low, high = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    ratios = np.minimum(_ratio(nested_medians(new, random), nested_medians(old, random)), np.finfo(float).max)
+    low, high = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])  # which knows no infinite values
     return Interval(float(low), float(high), CONFIDENCE)
 
 
-def _change(pair: Pair, chance: float, threshold: float, alpha: float) -> Change:
+def _change(pair: Pair, threshold: float, *, chance: float, significant: bool, times: bool) -> Change:
     old, new = _flat(pair.old), _flat(pair.new)
-    ratio = float(np.median(new) / np.median(old))
+    ratio = float(_ratio(np.median(new), np.median(old)))
     interval = ratio_interval(pair.old, pair.new)
-    quick = float(np.quantile(new, _QUICK) / np.quantile(old, _QUICK))
-    direction = _direction(ratio, interval, significant=chance < alpha, threshold=threshold)
+    quick = float(_ratio(np.quantile(new, _QUICK), np.quantile(old, _QUICK)))
+    direction = _direction(ratio, interval, significant=significant, threshold=threshold)
     agrees = {"slower": quick > 1 + threshold, "faster": quick < 1 / (1 + threshold)}.get(direction, True)
     few = min(len(old), len(new)) < _FEWEST
-    direction = "unclear" if few or not agrees else direction
+    direction = "unclear" if few or (times and not agrees) else direction
+    direction = "same" if sorted(old) == sorted(new) else direction  # runs that repeat each other need no test
     return Change(ratio, interval, chance, len(old), len(new), direction, quick)
+
+
+def _ratio(above: Any, below: Any) -> Any:
+    """Return the ratio, 1 where both are 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.equal(above, below), 1.0, np.divide(above, below))
 
 
 def _direction(ratio: float, interval: Interval, *, significant: bool, threshold: float) -> Direction:
