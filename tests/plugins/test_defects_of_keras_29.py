@@ -12,6 +12,7 @@ import copy
 import inspect
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -92,6 +93,28 @@ def test_the_number_of_steps_is_never_rounded_to_sixteen_bits(kind, dtype, steps
     wide = moved(getattr(optreg.legacy, kind)(**options), [[1.0, -2.0]], iterations=steps)
     narrow = moved(getattr(optreg.legacy, kind)(**options), [[1.0, -2.0]], dtype=dtype, iterations=steps)
     np.testing.assert_allclose(narrow, wide, rtol=0.02)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), SIXTEEN_BITS)
+@pytest.mark.parametrize("library", [tf_keras, keras], ids=["tf_keras", "keras"])
+def test_a_schedule_is_asked_for_the_exact_step(kind, dtype, library):
+    """257 is 256 in bfloat16 and 2049 is 2048 in float16: the rate changes one step later than it was told to."""
+    last = {"bfloat16": 256, "float16": 2048}[dtype]
+
+    def schedule():
+        return library.optimizers.schedules.PiecewiseConstantDecay([last], [0.5, 0.25])
+
+    for steps, rate in ((last, 0.5), (last + 1, 0.25)):
+        ours, plain = (getattr(optreg.legacy, kind)(given, **epsilon_of(kind)) for given in (schedule(), rate))
+        followed, expected = (moved(optimizer, [[1.0]], dtype=dtype, iterations=steps) for optimizer in (ours, plain))
+        np.testing.assert_array_equal(followed, expected)
+        assert followed != 0.0
+
+
+def test_keras_29_rounds_the_step_that_a_schedule_is_asked_for():
+    schedule = tf_keras.optimizers.schedules.PiecewiseConstantDecay([256], [0.5, 0.25])
+    for dtype, expected in (("float32", -0.25), ("bfloat16", -0.5)):
+        assert moved(THEIRS.SGD(schedule), [[1.0]], dtype=dtype, iterations=257) == expected
 
 
 def test_keras_29_rounds_the_number_of_steps():
