@@ -115,10 +115,10 @@ class SGD(Optimizer):
             return super()._resource_apply_sparse_duplicate_indices(grad, var, indices, **kwargs)
         # Plain SGD is linear in the gradient: rows that repeat are simply added one after the other.
         rate = self._coefficients(var, kwargs.get("apply_state"))["lr_t"]
-        if tf.executing_eagerly():
+        if tf.executing_eagerly() or not any(self._clip.values()):
             return tf.raw_ops.ResourceScatterSub(resource=var.handle, indices=indices, updates=grad * rate)
-        # One pass more over the rows. Without it TensorFlow would join the rate with the factor of a clipped gradient
-        # and round otherwise than Keras 2.9.
+        # TensorFlow would join the rate with the factor of a clipped gradient and round otherwise than Keras 2.9. The
+        # sign keeps it from that, for one pass more over the rows.
         return tf.raw_ops.ResourceScatterAdd(resource=var.handle, indices=indices, updates=-grad * rate)
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
