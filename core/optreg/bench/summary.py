@@ -42,8 +42,8 @@ class SpeedRow:
     interval holds what differs between them.
     ``bytes_per_second`` divides the traffic floor by the time; ``declared`` tells whether the measured state is what
     the card declares, None where there is no card. ``ceiling`` is the part of the machine's measured limit
-    that the step uses. ``verdict`` says whether sampling ended because the median was
-    known to 1 %, or with the time (``noisy``), or below the six samples that an interval needs (``few``).
+    that the step uses. ``verdict`` says whether sampling ended because the median was known to 1 %, or with the time or
+    the most samples (``noisy``), or below the six samples that an interval needs (``few``).
     ``between`` tells what differs between processes, where several measured.
     """
 

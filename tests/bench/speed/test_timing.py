@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import gc
+import math
 import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from optreg.bench.results import SpeedEntry
 from optreg.bench.speed.timing import Contestant, Effort, Sampler
+from optreg.bench.statistics import ratio_of_medians
 
 Entries = Callable[..., SpeedEntry]
 
@@ -81,6 +84,15 @@ def test_sampling_stops_as_soon_as_the_median_is_precise(clock: FakeClock, make_
     assert len(entry.samples) == 10
 
 
+@pytest.mark.parametrize(("effort", "most"), [(Effort(precision=-1.0), 30), (Effort(precision=-1.0, most=300), 300)])
+def test_sampling_stops_after_thirty_samples_or_as_many_as_shall_be_taken(
+    clock: FakeClock, make_entry: Entries, effort: Effort, most: int
+) -> None:
+    entry = make_entry()
+    Sampler(effort, clock=clock).run([clock.contestant(entry, 0.05)], until=1e9)
+    assert len(entry.samples) == most
+
+
 def test_sampling_stops_when_the_time_is_up(clock: FakeClock, make_entry: Entries) -> None:
     entry = make_entry()
     effort = Effort(warm_ups=1, fewest=3, precision=-1.0, most=100)
@@ -111,6 +123,36 @@ def test_contestants_take_turns_in_changing_order(clock: FakeClock, make_entry: 
     rounds = [tuple(clock.order[start : start + 3]) for start in range(3, len(clock.order), 3)]
     assert all(sorted(turn) == names for turn in rounds)
     assert len(set(rounds)) > 1
+
+
+class Drifting(FakeClock):
+    """Time on a machine that slowly becomes up to half as slow again, and quick again, beginning anywhere in that."""
+
+    def __init__(self, phase: float) -> None:
+        super().__init__()
+        self._phase = phase
+
+    def contestant(self, entry: SpeedEntry, seconds: float) -> Contestant:
+        def step() -> None:
+            self.now += seconds * (1 + 0.25 * math.sin(self.now / 5 + self._phase))
+
+        return Contestant(entry, step, lambda: None)
+
+
+def test_turns_take_a_drift_of_the_machine_out_of_the_ratio(make_entry: Entries) -> None:
+    def ratio(phase: float, *, turns: bool) -> float:
+        ours, theirs = make_entry(), make_entry("keras")
+        clock = Drifting(phase)
+        contestants = [clock.contestant(ours, 0.1), clock.contestant(theirs, 0.125)]
+        for together in [contestants] if turns else [[it] for it in contestants]:
+            Sampler(Effort(precision=-1.0, most=20), clock=clock).run(together, until=1e9)
+        return ratio_of_medians(theirs.seconds, ours.seconds)[0]
+
+    phases = np.linspace(0, 2 * math.pi, 12, endpoint=False)
+    in_turns, one_by_one = ([ratio(phase, turns=turns) for phase in phases] for turns in (True, False))
+    assert np.mean(in_turns) == pytest.approx(1.25, rel=0.01)
+    assert np.std(in_turns) < 0.02
+    assert np.std(one_by_one) > 0.1
 
 
 def test_a_contestant_that_raises_is_marked_and_the_others_go_on(clock: FakeClock, make_entry: Entries) -> None:
