@@ -60,6 +60,8 @@ def show(results: Results) -> None:
     show_replicas(results)
     _show_costs(results)
     _show_state(rows)
+    _show_retraces(rows)
+    _show_processes(rows)
     _show_notes(results)
 
 
@@ -184,6 +186,26 @@ def _show_state(rows: Sequence[SpeedRow]) -> None:
     right = sorted({row.entry.optimizer for row in rows if row.declared} - wrong)
     if right:
         rendering.paragraph(f"The state measured is exactly what the card declares: {', '.join(right)}.")
+
+
+def _show_retraces(rows: Sequence[SpeedRow]) -> None:
+    """Say which steps Python made into a graph more than once: somebody who trains with them waits for that again."""
+    again = [f"{row.entry.label} ({row.entry.traces} times)" for row in rows if (row.entry.traces or 0) > 1]
+    if again:
+        rendering.paragraph(f"traced again: {', '.join(again)}")
+
+
+def _show_processes(rows: Sequence[SpeedRow]) -> None:
+    """Say whose processes differ by more than chance, and how much of the variance of the samples that is."""
+    apart = [
+        f"{row.entry.label} ({row.between.share:.0%} of the variance)"
+        for row in rows
+        if row.between is not None and row.between.differ
+    ]
+    if apart:
+        rendering.paragraph(
+            f"Processes differ by more than their samples do; the intervals hold it: {', '.join(apart)}."
+        )
 
 
 def _show_reasons(reasons: Iterable[tuple[str, State]]) -> None:

@@ -13,7 +13,8 @@ from optreg.bench.contenders import Contender
 from optreg.bench.results import SpeedEntry
 from optreg.bench.results.records import Subject as Provenance
 from optreg.bench.speed import stand as stand_module
-from optreg.bench.speed.stand import Idle, Stand, _set_up, make_gradients
+from optreg.bench.speed.stand import Idle, Stand, _set_up, make_gradients, measure_group
+from optreg.bench.speed.timing import Effort, Sampler
 from optreg.optimizer import is_compiled_by_xla
 
 LAYOUT = Layout("tiny", ((3, 4),))
@@ -110,3 +111,25 @@ def test_the_step_knows_in_its_trace_whether_xla_will_compile_it(make_entry: Cal
         assert _set_up(entry, stand) is not None, entry.state
         assert entry.traces == 1
     assert told == [False, True]
+
+
+class Late(Idle):
+    """Creates a variable in its first step, which must be traced again without that."""
+
+    late: tf.Variable | None = None
+
+    def step(self, gradients: Any) -> None:
+        if self.late is None:
+            self.late = tf.Variable(0.0)
+        self.late.assign_add(1.0)
+
+
+@pytest.mark.parametrize(("subject", "traces"), [(Idle, 1), (Late, 2)])
+def test_a_step_that_is_traced_again_is_told(
+    make_entry: Callable[..., SpeedEntry], subject: type[Idle], traces: int
+) -> None:
+    contender = Contender("late", "optreg", subject, Provenance("late", "optreg", "", ""))
+    entry = make_entry(execution="graph")
+    stand = Stand(contender, LAYOUT, make_gradients(LAYOUT))
+    measure_group([(entry, stand)], Sampler(Effort(sample_seconds=0.0, warm_ups=1, most=1, fewest=1)), until=0.0)
+    assert (entry.state.name, entry.traces, len(entry.samples)) == ("finished", traces, 1)
