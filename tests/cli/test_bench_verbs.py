@@ -1,7 +1,8 @@
-"""``optreg bench report`` and ``calibrate``: files, messages and exit codes."""
+"""``optreg bench report``, ``calibrate``, ``selfcheck`` and ``probe``: files, messages and exit codes."""
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from dataclasses import replace
@@ -11,7 +12,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from optreg.bench import selfcheck as selfchecking
 from optreg.bench.quality.targets import UnreadableTargets, read_targets, stored_targets
+from optreg.bench.selfcheck import Detection, SelfCheck
+from optreg.bench.speed import probing
 from optreg.bench.tasks import catalogue
 from optreg_cli.main import app
 
@@ -158,3 +162,59 @@ def test_the_search_for_learning_rates_is_checked_and_the_exit_code_says_how_it_
     plain = json.loads(done.stdout)
     assert plain["schema"] == "optreg.bench.selfcheck-quality/1"
     assert [it["holds"] for it in plain["inclusions"]] == [False]
+
+
+@pytest.mark.parametrize(
+    ("found", "smallest", "code"),
+    [
+        ((5, 12, 15), "none of these", 4),
+        ((5, 12, 19), "15%", 4),
+        ((5, 19, 20), "10%", 0),
+        ((20, 20, 20), "6%", 0),
+    ],
+)
+def test_the_exit_code_of_selfcheck_says_whether_a_tenth_is_found_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, found: tuple[int, ...], smallest: str, code: int
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def check(**options: Any) -> SelfCheck:
+        asked.update(options)
+        detections = zip((0.06, 0.10, 0.15), found, strict=True)
+        return SelfCheck(1, 100, tuple(Detection(slowdown, count, 20) for slowdown, count in detections), 3.0)
+
+    monkeypatch.setattr(selfchecking, "selfcheck", check)
+    done = optreg("bench", "selfcheck", "--comparisons", "7", "--repetitions", "3", "--budget", "9")
+    assert done.exit_code == code, done.stderr
+    assert (asked["comparisons"], asked["repetitions"], asked["budget"]) == (7, 3, 9.0)
+    assert "equal work: 1 alarms in 100 comparisons" in done.stdout
+    assert f"smallest slowdown found at least 19 times in 20: {smallest}\n" in done.stdout
+    rows = [line.split() for line in done.stdout.splitlines() if "%  " in line]
+    assert rows == [[slower, str(count), "of", "20"] for slower, count in zip(("6%", "10%", "15%"), found, strict=True)]
+    done = optreg("bench", "selfcheck", "--json")
+    assert done.exit_code == code
+    assert (
+        json.loads(done.stdout)["smallest"] == {"none of these": None, "15%": 0.15, "10%": 0.10, "6%": 0.06}[smallest]
+    )
+
+
+def test_the_probe_shows_what_memory_gives_for_each_footprint_and_number_of_slots(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probing, "probe_machine", functools.partial(probing.probe_machine, [1 << 18], rounds=6))
+    done = optreg("bench", "probe", "--threads", "1", "--json")
+    assert done.exit_code == 0, done.stderr
+    plain = json.loads(done.stdout)
+    assert plain["schema"] == "optreg.bench.probe/1"
+    assert [(it["footprint"], it["slots"], len(it["samples"])) for it in plain["rungs"]] == [
+        (1 << 18, slots, 6) for slots in (0, 1, 2)
+    ]
+    done = optreg("bench", "probe", "--threads", "1")
+    assert done.exit_code == 0, done.stderr
+    head, *rows = done.stdout.splitlines()
+    assert head.split() == ["FOOTPRINT", "SLOTS", "GB/S", "BETWEEN"]
+    for slots, row in enumerate(rows):
+        size, unit, number, rate, low, _, high = row.split()
+        assert (size, unit, number) == ("0.25", "MiB", str(slots))
+        assert 0 < float(low) <= float(rate) <= float(high)
+    assert "0.25 MiB" in done.stderr
