@@ -6,30 +6,46 @@ import copy
 import html
 import json
 import re
+import shlex
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import asdict, fields
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from optreg.bench import Effort, Layout, Options, document, run
+from optreg.bench.memory.records import MemoryEntry
 from optreg.bench.probes.probe import Answer
+from optreg.bench.replicas.records import ReplicaEntry
 from optreg.bench.report import MOST_BYTES, render
+from optreg.bench.report.again import FLAGS, again
 from optreg.bench.report.canvas import drawing
 from optreg.bench.report.page import UnreadableResults
 from optreg.bench.report.text import clean, command, number, seconds
+from optreg.bench.results import SlotBytes, State
+from optreg.bench.speed.layouts import LAYOUTS
 from optreg.errors import MissingExtra
+from optreg_cli.main import app
 
 HOSTILE = "<script>alert('x')</script>[bold]\x1b[31m$x^2$&amp;\u202e\x00\"'"
 
 
+TINY = Layout("tiny", ((3, 4), (5,)), "two small tensors")
+
+
 @pytest.fixture(scope="module")
-def results() -> dict[str, Any]:
-    """A run of everything, as short as it can be, with answers to two probes."""
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A run of everything, as short as it can be, with answers to two probes, and memory and replicas made up."""
+    file = tmp_path_factory.mktemp("layouts") / "less.json"
+    file.write_text('{"shapes": [[2, 2]]}', encoding="utf-8")
     options = Options(
-        layouts=[Layout("tiny", ((3, 4), (5,)), "two small tensors"), Layout("less", ((2, 2),), "one")],
+        layouts=[TINY, str(file)],
         modes=("speed", "training", "landscapes"),
+        executions=("graph", "eager"),
         against=("tf_keras",),
         devices=("cpu:0",),
         tasks=("cancer", "ridge"),
@@ -41,11 +57,29 @@ def results() -> dict[str, Any]:
         effort=Effort(sample_seconds=0.0005, warm_ups=1, fewest=6, most=6),
     )
     found = run(["sgd", "adam"], options, argv=["bench", "sgd", "adam"])
+    found.options |= {"strategies": ("multi-worker",), "replicas": (1, 3), "replicated_layouts": (str(file),)}
+    found.memory += made_up_memory()
+    found.replicas += made_up_replicas()
     for name, answer in (("sgd", "yes"), ("adam", "no")):
         found.properties.append(Answer(name, "rotation", "invariance", "Does it turn?", answer, f"It is {answer}."))
         found.properties.append(Answer(name, "nan", "mishaps", "Is it lost?", "failed", "RuntimeError: gone"))
     plain: dict[str, Any] = json.loads(json.dumps(document(found), allow_nan=False))
     return plain
+
+
+def made_up_memory() -> list[MemoryEntry]:
+    slots = [SlotBytes("m", 68, 68), SlotBytes("v", 68, 64)]
+    kept = MemoryEntry("adam", "optreg", "tiny", "cpu:0", 17, slots=slots, declares=True)
+    kept.allocated, kept.step_extra = 200_000_000, 3_250_000
+    lost = MemoryEntry("sgd", "optreg", "less", "cpu:0", state=State("failed", "the memory is on holiday"))
+    return [kept, lost]
+
+
+def made_up_replicas() -> list[ReplicaEntry]:
+    kept = ReplicaEntry("sgd", "optreg", "multi-worker", 3, "less", "cpu:0", samples=[0.01], reductions=[4e-3])
+    kept.equal, kept.deviation = True, 0.0
+    lost = ReplicaEntry("adam", "optreg", "multi-worker", 3, "less", "cpu:0", state=State("failed", "a worker left"))
+    return [kept, lost]
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +122,90 @@ def test_all_exhibits_are_there_each_with_data_command_and_description(page: str
         assert re.search(r"<code>optreg bench .+</code>", figure)
         if "<svg" in figure:
             assert re.search(r'role="img" aria-label="[^"]{20,}', figure)
+
+
+_COUNTS_FOR = {
+    "speed": ("executions", "against", "devices", "hooks"),
+    "training": ("against", "devices", "seeds", "epochs", "trials", "rates", "split"),
+    "landscapes": ("trials", "rates"),
+    "properties": (),
+    "memory": ("against", "devices"),
+    "replicas": ("strategies", "replicas", "replicated_layouts", "devices", "against"),
+}
+_SHOWN = {
+    "curves-0": ("training", {"tasks": ["cancer"]}),
+    "rates-1": ("training", {"tasks": ["ridge"]}),
+    "standings": ("training", {"tasks": ["cancer", "ridge"]}),
+    "agreement": ("training", {"tasks": ["cancer", "ridge"]}),
+    "pareto": ("training speed", {"tasks": ["cancer", "ridge"], "layouts": ["tiny", "less.json"]}),
+    "ladder": ("landscapes", {"landscapes": ["sphere", "rosenbrock"]}),
+    "ways-0": ("landscapes", {"landscapes": ["rosenbrock"]}),
+    "matrix": ("properties", {}),
+    "steps-0": ("speed", {"layouts": ["tiny"]}),
+    "steps-1": ("speed", {"layouts": ["less.json"]}),
+    "roofline": ("speed", {"layouts": ["tiny", "less.json"]}),
+    "peers": ("speed", {"layouts": ["tiny", "less.json"]}),
+    "bytes": ("speed", {"layouts": ["tiny", "less.json"]}),
+    "replicas-table": ("replicas", {"replicated_layouts": ["less.json"]}),
+}
+
+
+def read_back(text: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str, Any]]:
+    """Return the names and options that the command line understands by a command."""
+    understood: list[tuple[list[str], Options]] = []
+    monkeypatch.setitem(LAYOUTS, "tiny", lambda: TINY)  # which the run was given from Python
+    monkeypatch.setattr("optreg_cli.bench.running.show_plan", lambda *given: understood.append(given))
+    words = shlex.split(text)
+    assert words[0] == "optreg"
+    done = CliRunner().invoke(app, [*words[1:], "--dry-run"], prog_name="optreg")
+    assert done.exit_code == 0, done.output
+    [(names, options)] = understood
+    return names, json.loads(json.dumps(asdict(options)))
+
+
+@pytest.mark.parametrize("exhibit", _SHOWN)
+def test_the_command_of_an_exhibit_measures_what_it_shows_as_it_was_measured(
+    results: dict[str, Any], page: str, exhibit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes, shown = _SHOWN[exhibit]
+    [figure] = re.findall(rf'<figure id="{exhibit}">.*?</figure>', page, re.DOTALL)
+    names, options = read_back(html.unescape(re.findall(r"<code>(.*?)</code>", figure)[-1]), monkeypatch)
+    assert names == ["sgd", "adam"]
+    assert options["modes"] == modes.split()
+    original, default = results["options"], json.loads(json.dumps(asdict(Options())))
+    counts = {"budget", "patience", *(name for mode in modes.split() for name in _COUNTS_FOR[mode])}
+    for name in counts:
+        assert options[name] == original[name], name
+    for name, value in shown.items():
+        assert sorted(Path(word).name for word in options[name]) == sorted(value)
+        assert all(word in original[name] for word in options[name] if word.endswith(".json"))
+    for name in set(options) - counts - set(shown) - {"modes", "layouts", "replicated_layouts"}:
+        assert options[name] == default[name], name
+
+
+def test_every_option_can_stand_in_a_command_or_is_none_of_the_command_line() -> None:
+    left_out = {"modes", "suite", "effort", "process"}  # --mode is always said; a suite is what it sets
+    assert set(FLAGS) == {field.name for field in fields(Options)} - left_out
+    asked = {
+        "rates": (1e-05, 0.1),
+        "workers": 3,
+        "executor": "ray",
+        "address": "auto",
+        "hooks": True,
+        "split": True,
+        "patience": 7.5,
+        "budget": 7200.0,
+        "strategies": ("mirrored", "multi-worker"),
+        "replicas": (2,),
+    }
+    found = {"options": asdict(Options(**asked)), "subjects": [{"optimizer": "sgd[momentum=0.9]"}], "training": []}
+    found["speed"] = [{"samples": [{"process": 0}, {"process": 4}]}]
+    words = "--split --hooks --executor ray --workers 3 --ray-address auto --budget 7200 --timeout 7.5 --isolate 5"
+    text = again(found, "speed", "training")
+    assert text.startswith("optreg bench 'sgd[momentum=0.9]' --mode speed --mode training ")
+    assert all(word in text for word in (*re.findall(r"--\S+(?: [^-]\S*)?", words), "--lr-grid 1e-05,0.1"))
+    assert "--strategy mirrored --strategy multi-worker --replicas 2" in again(found, "replicas")
+    assert "--isolate" not in again(found, "replicas")
 
 
 def test_the_page_needs_no_address_no_script_and_less_than_two_megabytes(page: str) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from optreg.bench.report.again import again
 from optreg.bench.report.canvas import FAINT, INK, colour, drawing, logarithmic
 from optreg.bench.report.figure import Exhibit, Table
 from optreg.bench.report.palette import Palette
-from optreg.bench.report.text import clean, command, number, series_name, unique
+from optreg.bench.report.text import clean, number, series_name, unique
 
 Record = Mapping[str, Any]
 
@@ -32,13 +33,6 @@ def landscape_exhibits(document: Record, *, drawn_starts: int = 16) -> Iterator[
         tuned = [it for it in drawn if it["setting"] == "tuned"] or drawn
         if tuned:
             yield _ways(document, name, tuned, identifier=f"ways-{place}", starts=drawn_starts)
-
-
-def _again(document: Record, *functions: str) -> str:
-    names = unique([it["optimizer"] for it in document["descents"]])
-    trials = document["options"].get("trials")
-    words = [word for name in functions for word in ("--function", name)]
-    return command("bench", *names, "--mode", "landscapes", *words, *(("--trials", str(trials)) if trials else ()))
 
 
 def _solved(descent: Record) -> float:
@@ -107,7 +101,7 @@ def _ladder(document: Record, descents: Sequence[Record]) -> Exhibit:
         "so many steps. Table: expected steps to a target (ERT), everything spent divided by the starts that got "
         "there.",
         Table(columns, rows),
-        _again(document),
+        again(document, "landscapes"),
         figure.svg,
         f"{series_name(best[0], setting=best[1])} reaches the largest share.",
     )
@@ -143,7 +137,7 @@ def _ways(document: Record, name: str, descents: Sequence[Record], *, identifier
         Table(
             ("optimizer", "learning rate", "solved", "median height at the end", "starts that end within 0.01"), rows_
         ),
-        _again(document, name),
+        again(document, "landscapes", landscapes=[name]),
         figure.svg,
         f"Paths of the optimizers on {clean(name)}; solved: {solved}.",
     )

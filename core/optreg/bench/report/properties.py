@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from optreg.bench.report.again import again
 from optreg.bench.report.figure import Exhibit, Table
-from optreg.bench.report.text import clean, command, number, series_name, unique
+from optreg.bench.report.text import clean, number, series_name, unique
 from optreg.bench.speed.ceiling import CEILING
 
 Record = Mapping[str, Any]
@@ -39,7 +40,7 @@ def property_exhibits(document: Record) -> Iterator[Exhibit]:
         "data. "
         "Where a question asks what an optimizer can do, it may choose among five learning rates.",
         data,
-        command("bench", *names, "--mode", "properties"),
+        again(document, "properties"),
         shown=shown,
     )
 
@@ -60,7 +61,7 @@ def memory_exhibits(document: Record) -> Iterator[Exhibit]:
         "Bytes of state",
         "What each slot really takes, beside what the card of the optimizer declares.",
         Table(("optimizer", "layout", "slot", "bytes", "bytes a parameter", "declared", ""), rows),
-        command("bench", *unique([it["optimizer"] for it in seen.values()]), "--mode", "speed"),
+        again(document, "speed"),
         warnings=[f"{name} keeps other bytes than its card declares" for name in unique(wrong)],
     )
 

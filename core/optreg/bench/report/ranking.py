@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from optreg.bench.contenders import OURS
+from optreg.bench.report.again import again
 from optreg.bench.report.canvas import FAINT, INK, colour, drawing, marker, plain
 from optreg.bench.report.figure import Exhibit, Table
 from optreg.bench.report.palette import Palette
-from optreg.bench.report.text import command, interval, number, seconds, series_name
+from optreg.bench.report.text import interval, number, seconds, series_name
 
 Record = Mapping[str, Any]
 
@@ -39,10 +40,6 @@ def _name(standing: Record) -> str:
 
 def _key(standing: Record) -> tuple[str, str, str]:
     return standing["optimizer"], standing["implementation"], standing["setting"]
-
-
-def _again(document: Record) -> str:
-    return command(*document["argv"]) if document["argv"] else "the call of optreg.bench.run that made these results"
 
 
 def anchor_name(standings: Sequence[Record]) -> str:
@@ -83,7 +80,7 @@ def _forest(document: Record, standings: Sequence[Record]) -> Exhibit:
             ("optimizer", "speed-up", "95 %", "score", "95 %", "better than anchor", "95 %", "profile", "reached"),
             [_standing_cells(standing) for standing in standings],
         ),
-        _again(document),
+        again(document, "training"),
         it.svg,
         f"{_name(leader)} leads with a speed-up of {number(leader['speed_up'])} over {anchor}.",
         ["small tasks do not predict the order on large models"],
@@ -142,7 +139,7 @@ def _profiles(document: Record, standings: Sequence[Record]) -> Exhibit:
         "the mean "
         "from 1 to 4. Unlike the speed-up, this depends on who else takes part.",
         Table(("optimizer", *(f"within {point:g}×" for point in points), "mean"), rows),
-        _again(document),
+        again(document, "training"),
         it.svg,
         "Shares of tasks solved within a factor of the best: "
         + ", ".join(f"{_name(it_)} {number(it_['profile']['score'], 2)}" for it_ in standings),
@@ -193,7 +190,7 @@ def _pareto(document: Record, standings: Sequence[Record]) -> Exhibit | None:
                 for it_, key, on in zip(points, keys, front, strict=True)
             ],
         ),
-        _again(document),
+        again(document, "training", "speed"),
         it.svg,
         f"Speed-up over bytes of state, with the time of a step as area. On the front: {best}.",
     )

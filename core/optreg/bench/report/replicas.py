@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from optreg.bench.report.again import again
 from optreg.bench.report.canvas import FAINT, colour, drawing, marker
 from optreg.bench.report.figure import Exhibit, Table
-from optreg.bench.report.text import clean, command, number, seconds, unique
+from optreg.bench.report.text import clean, number, seconds, unique
 
 Record = Mapping[str, Any]
 
@@ -24,9 +25,6 @@ def replica_exhibits(document: Record) -> Iterator[Exhibit]:
     key = ("optimizer", "strategy", "replicas", "layout", "device")
     derived = {tuple(it[name] for name in key): it for it in document["summary"].get("replicas", [])}
     rows = [(it, derived.get(tuple(it[name] for name in key), {})) for it in entries]
-    options = document["options"]
-    numbers = ",".join(str(number) for number in options.get("replicas", []))
-    strategies = [word for name in options.get("strategies", []) for word in ("--strategy", name)]
     names = unique([it["optimizer"] for it in entries])
     warnings = [f"replicas of {clean(it['optimizer'])} do not stay equal" for it in entries if it["equal"] is False]
     virtual = [_VIRTUAL] if any(it["virtual"] for it in entries) else []
@@ -38,7 +36,7 @@ def replica_exhibits(document: Record) -> Iterator[Exhibit]:
         "from one that is given the summed gradient, as part of the greatest weight. Efficiency: the step of one "
         "replica divided by this one.",
         Table((*columns, "step", "efficiency", "reduction", "GB/s on the bus"), [_cells(*row) for row in rows]),
-        command("bench", *names, *strategies, *(("--replicas", numbers) if numbers else ())),
+        again(document, "replicas"),
         svg=_efficiency(rows) if any(more.get("efficiency") and it["replicas"] > 1 for it, more in rows) else "",
         alt="Efficiency of the update step against the number of replicas, one line for each optimizer and strategy.",
         warnings=[*unique(warnings), *virtual],

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from optreg.bench.report.again import again
 from optreg.bench.report.canvas import FAINT, INK, colour, drawing, logarithmic, marker, plain
 from optreg.bench.report.figure import Exhibit, Table
-from optreg.bench.report.text import clean, command, interval, number, seconds, series_name, unique
+from optreg.bench.report.text import clean, interval, number, seconds, series_name, unique
 from optreg.bench.speed.ceiling import CEILING
 
 Record = Mapping[str, Any]
@@ -31,12 +32,6 @@ def speed_exhibits(document: Record) -> Iterator[Exhibit]:
     peers = [row for row in measured if row["ratio_interval"]]
     if peers:
         yield _peers(document, peers)
-
-
-def _again(document: Record, *more: str) -> str:
-    names = unique([it["optimizer"] for it in document["subjects"]])
-    against = [word for library in document["options"].get("against", []) for word in ("--against", library)]
-    return command("bench", *names, "--mode", "speed", *against, *more)
 
 
 def _label(row: Record) -> str:
@@ -80,7 +75,7 @@ def _steps(document: Record, rows: Sequence[Record], name: str) -> Exhibit:
             ("optimizer", "median", "95 %", "GB/s", "state bytes a parameter", "set-up", "operations", "n"),
             [_step_cells(row) for row in rows],
         ),
-        _again(document, "--layout", layout),
+        again(document, "speed", layouts=[layout]),
         it.svg,
         f"Fastest: {_label(fastest)}, {seconds(fastest['spread']['median'])}.",
     )
@@ -149,7 +144,7 @@ def _roofline(document: Record, rows: Sequence[Record]) -> Exhibit:
                 for row in rows
             ],
         ),
-        _again(document),
+        again(document, "speed"),
         it.svg,
         f"Greatest rate: {_label(best)} on {clean(best['layout'])}, {number(best['bytes_per_second'] / 1e9)} GB/s.",
         missing,
@@ -184,7 +179,7 @@ def _peers(document: Record, rows: Sequence[Record]) -> Exhibit:
             ("peer", "layout", "time / ours", "95 %", "verdict"),
             [_peer_cells(row) for row in rows],
         ),
-        _again(document),
+        again(document, "speed"),
         it.svg,
         f"{sum(row['ratio_interval']['low'] > 1 for row in rows)} of {len(rows)} are slower than ours beyond noise, "
         f"{sum(row['ratio_interval']['high'] < 1 for row in rows)} faster.",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from optreg.bench.report.again import again
 from optreg.bench.report.canvas import colour, drawing
 from optreg.bench.report.figure import Exhibit, Table
-from optreg.bench.report.text import clean, command, seconds, series_name, unique
+from optreg.bench.report.text import clean, seconds, series_name, unique
 
 Record = Mapping[str, Any]
 
@@ -19,7 +20,7 @@ def split_exhibits(document: Record) -> Iterator[Exhibit]:
     rows = [row for row in document["summary"].get("splits", []) if "step" in row]
     if not rows:
         return
-    names, tasks = unique([row["optimizer"] for row in rows]), unique([row["task"] for row in rows])
+    tasks = unique([row["task"] for row in rows])
     yield Exhibit(
         "split",
         "Where a training step spends its time",
@@ -42,7 +43,7 @@ def split_exhibits(document: Record) -> Iterator[Exhibit]:
                 for row in rows
             ],
         ),
-        command("bench", *names, "--mode", "training", *(word for it in tasks for word in ("--task", it)), "--split"),
+        again(document, "training", tasks=tasks),
         svg=_bars(rows),
         alt="Stacked bars of the time of forward, backward and update in a training step, for each task and optimizer.",
     )

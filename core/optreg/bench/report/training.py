@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from optreg.bench.report.again import again
 from optreg.bench.report.canvas import FAINT, INK, colour, drawing, logarithmic, marker
 from optreg.bench.report.figure import Exhibit, Table
 from optreg.bench.report.palette import Palette
 from optreg.bench.report.ranking import ours_only
-from optreg.bench.report.text import clean, command, number, seconds, series_name, unique
+from optreg.bench.report.text import clean, number, seconds, series_name, unique
 
 Record = Mapping[str, Any]
 _POINTS = 12  # of a curve's data table
@@ -46,8 +47,6 @@ def agreement_exhibits(document: Record) -> Iterator[Exhibit]:
         )
         for row in rows
     ]
-    names = unique([row["optimizer"] for row in rows])
-    against = [word for name in unique([row["implementation"] for row in rows]) for word in ("--against", name)]
     yield Exhibit(
         "agreement",
         "Do other libraries train alike?",
@@ -55,22 +54,8 @@ def agreement_exhibits(document: Record) -> Iterator[Exhibit]:
         "batches. "
         "Differences of rounding grow with the steps; large ones are another rule or another default.",
         Table(("peer", "task", "greatest difference", "their median metric"), cells),
-        command("bench", *names, "--mode", "training", *against),
+        again(document, "training"),
     )
-
-
-def _again(document: Record, task: Record, *more: str) -> str:
-    options = document["options"]
-    names = unique([run["optimizer"] for run in document["training"]])
-    seeds = ("--seeds", str(options.get("seeds", 5)))
-    return command("bench", *names, "--mode", "training", "--task", task["name"], *seeds, *more)
-
-
-def _search_words(document: Record) -> tuple[str, ...]:
-    options = document["options"]
-    if options.get("rates"):
-        return ("--lr-grid", ",".join(f"{rate:g}" for rate in options["rates"]))
-    return ("--trials", str(options["trials"])) if options.get("trials") else ()
 
 
 def _curves(document: Record, task: Record, runs: Sequence[Record], *, name: str) -> Exhibit:
@@ -105,7 +90,7 @@ def _curves(document: Record, task: Record, runs: Sequence[Record], *, name: str
         "run "
         "broke off. The dotted line is the target. Time spent on looking at the metric is not counted.",
         _curve_data(groups, task),
-        _again(document, task, *_search_words(document)),
+        again(document, "training", tasks=[task["name"]]),
         it.svg,
         alt,
         warnings,
@@ -203,7 +188,7 @@ def _times(document: Record, task: Record, rows: Sequence[Record], *, name: str)
         "runs; "
         f"hollow ones missed the target by the planned end (dotted line) and are kept. The target is {source}.",
         _time_data(rows, names),
-        _again(document, task, *_search_words(document)),
+        again(document, "training", tasks=[task["name"]]),
         it.svg,
         f"Runs that reached the target: {alt}.",
     )
@@ -279,7 +264,7 @@ def _sensitivity(document: Record, task: Record, searches: Sequence[Record], *, 
         "edge is "
         f"a run that broke. Right: what a search with fewer trials would find. These searches took {spent:,} steps.",
         _search_data(searches, task),
-        _again(document, task, *_search_words(document)),
+        again(document, "training", tasks=[task["name"]]),
         it.svg,
         f"Best learning rates found: {chosen or 'none'}.",
         edges,
