@@ -26,8 +26,14 @@ quick = settings(derandomize=True, deadline=None, max_examples=15, database=None
 every_class = pytest.mark.parametrize("kind", FAMILY)
 
 fractions = st.integers(-64, 64).map(lambda number: number / 16)
-shapes = st.lists(st.integers(0, 3), max_size=6).map(tuple)
-tables = st.tuples(st.integers(1, 5), st.integers(0, 3))
+
+# Shapes and patterns that random draws may miss; each is also tried for certain, with default hyperparameters.
+SHAPES = [(), (0,), (3,), (2, 0, 3), (2, 1, 3, 2), (1, 2, 1, 2, 1, 2)]
+TABLES = [(4,), (3, 0), (3, 2), (2, 2, 1, 2)]
+PATTERNS = ["none", "all", "descending", "one many times", "some twice"]
+
+shapes = st.sampled_from(SHAPES) | st.lists(st.integers(0, 3), max_size=6).map(tuple)
+tables = st.sampled_from(TABLES) | st.tuples(st.integers(1, 5), st.integers(0, 3))
 
 
 def within(declared: str) -> Any:
@@ -68,9 +74,15 @@ def sparse_steps(draw: Any) -> tuple[Any, list[Any]]:
 
 
 def index_patterns(rows: int) -> Any:
-    """None, all in order, all descending, one many times, or any mixture."""
-    fixed = st.sampled_from([[], list(range(rows)), list(reversed(range(rows))), [rows - 1] * 4])
+    """One of the named patterns, or any mixture."""
+    fixed = st.sampled_from([pattern(name, rows) for name in PATTERNS])
     return fixed | st.lists(st.integers(0, rows - 1), max_size=6)
+
+
+def pattern(name: str, rows: int) -> list[int]:
+    every = list(range(rows))
+    twice = every[: rows // 2] * 2
+    return dict(zip(PATTERNS, ([], every, every[::-1], [rows - 1] * 4, twice), strict=True))[name]
 
 
 def gradient_of(step: Any, shape: tuple[int, ...]) -> Any:
@@ -80,7 +92,7 @@ def gradient_of(step: Any, shape: tuple[int, ...]) -> Any:
 
 
 def expected(optimizer: Any, start: Any, steps: list[Any]) -> Any:
-    """What NumPy makes of the steps; a problem that float64 cannot answer to nine digits is not asked."""
+    """What NumPy makes of the steps, or None if float64 cannot answer to nine digits."""
     values = []
     with np.errstate(all="ignore"):
         for precision in (np.float64, np.longdouble):
@@ -88,20 +100,25 @@ def expected(optimizer: Any, start: Any, steps: list[Any]) -> Any:
             for step in steps:
                 rule.apply({"w": (precision(step[0]), step[1]) if isinstance(step, tuple) else precision(step)})
             values.append(np.float64(rule.value("w")))
-    assume(np.all(np.isfinite(values[0])) and np.allclose(*values, rtol=1e-9, atol=1e-9))
-    return values[0]
+    precise = np.all(np.isfinite(values[0])) and np.allclose(*values, rtol=1e-9, atol=1e-9)
+    return values[0] if precise else None
 
 
 @every_class
 @quick
 @given(data=st.data(), problem=dense_steps())
 def test_dense_steps_follow_the_rule(kind, data, problem):
-    assert_the_rule_is_followed(kind, data, *problem)
+    assert_a_drawn_rule_is_followed(kind, data, *problem)
 
 
-def assert_the_rule_is_followed(kind: str, data: Any, start: Any, steps: list[Any]) -> None:
+def assert_a_drawn_rule_is_followed(kind: str, data: Any, start: Any, steps: list[Any]) -> None:
     optimizer = getattr(optreg.legacy, kind)(**data.draw(hyperparameters(kind)))
     wanted = expected(optimizer, start, steps)
+    assume(wanted is not None)
+    assert_steps_lead_to(wanted, optimizer, start, steps)
+
+
+def assert_steps_lead_to(wanted: Any, optimizer: Any, start: Any, steps: list[Any]) -> None:
     weight = tf.Variable(start, dtype=tf.float64)
     for step in steps:
         optimizer.apply_gradients([(gradient_of(step, start.shape), weight)])
@@ -113,7 +130,32 @@ def assert_the_rule_is_followed(kind: str, data: Any, start: Any, steps: list[An
 @quick
 @given(data=st.data(), problem=sparse_steps())
 def test_sparse_steps_follow_the_rule_on_the_rows_that_the_card_declares(kind, data, problem):
-    assert_the_rule_is_followed(kind, data, *problem)
+    assert_a_drawn_rule_is_followed(kind, data, *problem)
+
+
+def random_array(random: Any, shape: tuple[int, ...]) -> Any:
+    return np.array(random.integers(-64, 64, shape) / 16)
+
+
+@every_class
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_dense_steps_of_every_sort_of_shape_follow_the_rule(kind, shape):
+    random = np.random.default_rng(7)
+    start, *steps = (random_array(random, shape) for _ in range(3))
+    optimizer = getattr(optreg.legacy, kind)()
+    assert_steps_lead_to(expected(optimizer, start, steps), optimizer, start, steps)
+
+
+@every_class
+@pytest.mark.parametrize("shape", TABLES, ids=str)
+def test_sparse_steps_of_every_pattern_follow_the_rule(kind, shape):
+    random = np.random.default_rng(8)
+    start, steps = random_array(random, shape), []
+    for name in PATTERNS:
+        indices = np.array(pattern(name, shape[0]), np.int64)
+        steps.append((random_array(random, (len(indices), *shape[1:])), indices))
+    optimizer = getattr(optreg.legacy, kind)()
+    assert_steps_lead_to(expected(optimizer, start, steps), optimizer, start, steps)
 
 
 def state(optimizer: Any, table: Any) -> dict[str, Any]:
