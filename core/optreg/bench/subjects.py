@@ -56,7 +56,7 @@ class LegacyContract:
     def state(self) -> Sequence[StateArray]:
         """Return the slots of all variables."""
         pairs = [(name, variable) for name in self.optimizer.get_slot_names() for variable in self.variables]
-        found = ((name, _slot_or_none(self.optimizer, variable, name)) for name, variable in pairs)
+        found = ((name, slot_or_none(self.optimizer, variable, name)) for name, variable in pairs)
         return [StateArray(name, array_bytes(slot)) for name, slot in found if slot is not None]
 
 
@@ -106,7 +106,8 @@ def _slot_of(path: str) -> str:
     return path.rsplit("_", 1)[-1].rsplit("/", 1)[-1]
 
 
-def _slot_or_none(optimizer: Any, variable: tf.Variable, name: str) -> Any:
+def slot_or_none(optimizer: Any, variable: tf.Variable, name: str) -> Any:
+    """Return the slot of the variable; None where it has none of this name."""
     # A slot that some variables have and others lack is legal; tf_keras and optreg say so with different errors.
     try:
         return optimizer.get_slot(variable, name)

@@ -102,6 +102,7 @@ def _replicas(entry: ReplicaEntry, results: Results) -> dict[str, Any]:
         "efficiency": entry.efficiency(alone_of(entry, results.replicas)),
         "share_of_reduction": entry.share_of_reduction,
         "bus_bytes_per_second": entry.bus_bytes_per_second,
+        "as_declared": entry.as_declared,
     }
 
 

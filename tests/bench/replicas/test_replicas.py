@@ -29,11 +29,16 @@ import tensorflow as tf
 import optreg
 
 class Straying(optreg.Optimizer):
-    '''Adds the number of its replica to the weights.'''
+    '''Adds the number of its replica to the weights, and keeps one byte more than its card declares.'''
+    card = optreg.Card(slots=(optreg.Slot("kept"),), dtypes=("float32",))
     def __init__(self, name="Straying", **kwargs):
         super().__init__(name, **kwargs)
     def get_config(self):
         return super().get_config()
+    def _create_slots(self, var_list):
+        for var in var_list:
+            self.add_slot(var, "kept")
+        self.add_slot(var_list[0], "stray", shape=(), dtype=tf.int8)
     def _resource_apply_dense(self, grad, var, apply_state=None):
         context = tf.distribute.get_replica_context()
         place = 0 if context is None else context.replica_id_in_sync_group
@@ -72,6 +77,7 @@ def test_two_logical_processors_stay_equal_and_equal_one_with_the_summed_gradien
         assert entry.deviation is not None
         assert entry.deviation < 1e-6
         assert entry.bytes_each == [STATE[name]] * count
+        assert (entry.declared, entry.as_declared) == (STATE[name], True)
         assert entry.gradient_bytes == 4 * 620
         assert len(entry.samples) == len(entry.reductions) == 20
         assert entry.virtual
@@ -81,9 +87,10 @@ def test_two_logical_processors_stay_equal_and_equal_one_with_the_summed_gradien
 @pytest.mark.slow
 @pytest.mark.usefixtures("astray")
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_replicas_that_drift_apart_or_die_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_replicas_that_drift_apart_keep_a_byte_too_many_or_die_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     results = replicated("astray/straying", "astray/killed_replica", replicas=[2])
     drifted, killed = results.replicas
+    assert (drifted.bytes_each, drifted.declared, drifted.as_declared) == ([4 * 620 + 1] * 2, 4 * 620, False)
     assert drifted.equal is False
     assert killed.state.name == "failed"
     assert killed.state.reason.startswith("killed by SIGKILL")
@@ -91,6 +98,8 @@ def test_replicas_that_drift_apart_or_die_are_told(capsys: pytest.CaptureFixture
     shown = " ".join(capsys.readouterr().out.split())
     assert "failed: astray/killed_replica on 2 replicas, mirrored, small: killed by SIGKILL" in shown
     assert "Correctness only" in shown
+    kept = "astray/straying on 2 replicas, mirrored, small keeps 2481 bytes of state each, its card declares 2480"
+    assert kept in shown
     assert "replicas of astray/straying do not stay equal" in html.unescape(render(document(results)))
 
 
@@ -141,6 +150,18 @@ def test_efficiency_share_and_bus_rate_follow_from_the_times() -> None:
     assert four.bus_bytes_per_second == pytest.approx(1_000_000 * 1.5 / 0.004)
     assert one.bus_bytes_per_second is None
     assert math.isclose(one.efficiency(one) or 0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("kept", "declared", "same"),
+    [([4960, 4960], 4960, True), ([4960, 4961], 4960, False), ([4960], None, None), ([], 4960, None)],
+)
+def test_a_stray_byte_on_one_replica_is_no_longer_as_declared(
+    kept: list[int], declared: int | None, same: bool | None
+) -> None:
+    made = entry(2, step=0.01)
+    made.bytes_each, made.declared = kept, declared
+    assert made.as_declared is same
 
 
 def test_a_cluster_of_the_environment_says_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,7 @@ def measure(argument: Mapping[str, Any]) -> dict[str, Any]:
         "equal": replicated.equal(),
         "deviation": apart / greatest if greatest else apart,
         "bytes_each": replicated.bytes_each(),
+        "declared": replicated.declared(),
         "gradient_bytes": sum(4 * math.prod(shape) for shape in task.shapes),
     }
     samples, reductions = replicated.times()
@@ -90,12 +91,12 @@ def _gradients(task: Task, replica: int) -> list[Any]:
     return [(_SCALE * generator.standard_normal(shape)).astype(np.float32) for shape in task.shapes]
 
 
-def _subject(task: Task) -> Any:
+def _contender(task: Task) -> Any:
     from optreg.bench.contenders import contenders  # noqa: PLC0415 - imports TensorFlow
     from optreg.bench.selection import parse_choice  # noqa: PLC0415 - the same
 
     (contender, *_), _ = contenders(parse_choice(task.optimizer), ())
-    return contender.make()
+    return contender
 
 
 class _Replicated:
@@ -104,9 +105,9 @@ class _Replicated:
     def __init__(self, strategy: Any, task: Task, values: Sequence[Any], gradients: Sequence[Sequence[Any]]) -> None:
         import tensorflow as tf  # noqa: PLC0415 - as above
 
-        self._strategy = strategy
+        self._strategy, self._contender = strategy, _contender(task)
         with strategy.scope():
-            self._subject = subject = _subject(task)
+            self._subject = subject = self._contender.make()
             subject.build(values)
         distributed = [
             strategy.experimental_distribute_values_from_function(
@@ -150,6 +151,16 @@ class _Replicated:
         slots = [self._parts(slot) for slot in self._slots()]
         return [sum(array_bytes(parts[place]) for parts in slots) for place in range(self._here)]
 
+    def declared(self) -> int | None:
+        """Return the bytes of slots that the card declares for one replica; None where there is no card."""
+        from optreg.bench.memory.declared import compare_state  # noqa: PLC0415 - imports TensorFlow
+
+        card, hyperparameters = self._contender.card, self._contender.provenance.hyperparameters
+        if card is None or card.declared is None:
+            return None
+        slots = compare_state((), self._subject.variables, card=card, hyperparameters=hyperparameters)
+        return sum(slot.declared or 0 for slot in slots)
+
     def times(self) -> tuple[list[float], list[float]]:
         """Return the seconds of steps and of reductions, sampled in turns."""
         samples: list[float] = []
@@ -172,12 +183,16 @@ class _Replicated:
         return len(self._parts(self._subject.variables[0]))
 
     def _slots(self) -> list[Any]:
+        """Return all slots; that some variables have one and others do not is legal."""
+        from optreg.bench.subjects import slot_or_none  # noqa: PLC0415 - imports TensorFlow
+
         optimizer = self._subject.optimizer
-        return [
-            optimizer.get_slot(variable, name)
+        found = [
+            slot_or_none(optimizer, variable, name)
             for name in optimizer.get_slot_names()
             for variable in self._subject.variables
         ]
+        return [slot for slot in found if slot is not None]
 
     def _parts(self, variable: Any) -> Sequence[Any]:
         found: Sequence[Any] = self._strategy.experimental_local_results(variable)
@@ -193,7 +208,7 @@ class _Replicated:
 def _on_one_device(task: Task, values: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
     import tensorflow as tf  # noqa: PLC0415 - as above
 
-    subject = _subject(task)
+    subject = _contender(task).make()
     subject.build(values)
     step = tf.function(lambda: subject.step([tf.constant(gradient) for gradient in gradients]), autograph=False)
     for _ in range(_STEPS):

@@ -15,7 +15,8 @@ class ReplicaEntry:
     ``virtual`` says that the replicas share the processors of one machine: such times are no scaling, only the rest
     counts. ``equal`` tells whether weights and slots of all replicas are the same to the bit after ``steps`` steps;
     ``deviation`` is the greatest difference of a weight from one replica that is given the sum of the gradients,
-    divided by the greatest weight. ``bytes_each`` are the bytes of all slots on each replica of this process.
+    divided by the greatest weight. ``bytes_each`` are the bytes of all slots on each replica of this process,
+    ``declared`` those that the card declares for one, None where there is no card.
     ``samples`` are the seconds of a step, ``reductions`` those of summing the gradients (``gradient_bytes`` on each
     replica) alone, sampled in turns.
     """
@@ -33,9 +34,17 @@ class ReplicaEntry:
     equal: bool | None = None
     deviation: float | None = None
     bytes_each: list[int] = field(default_factory=list)
+    declared: int | None = None
     gradient_bytes: int = 0
     samples: list[float] = field(default_factory=list)
     reductions: list[float] = field(default_factory=list)
+
+    @property
+    def as_declared(self) -> bool | None:
+        """Whether every replica keeps the bytes that the card declares; None where there is nothing to compare."""
+        if self.declared is None or not self.bytes_each:
+            return None
+        return all(size == self.declared for size in self.bytes_each)
 
     @property
     def share_of_reduction(self) -> float | None:
