@@ -206,15 +206,33 @@ class TwoOptimizers(keras.Model):
         return {"loss": sum(losses)}
 
 
-def test_two_optimizers_share_variables_in_one_model(problem):
-    def curve(first, second):
-        model = TwoOptimizers(None, first, second)
-        model.compile(run_eagerly=True)
-        return problem.fit(model)
+def two_optimizers(optimizers, **options):
+    model = TwoOptimizers(None, *optimizers)
+    model(tf.zeros((1, 4)))  # makes the weights
+    model.compile(**options)
+    return model
 
-    ours = curve(adam(), optreg.keras.wrap("rmsprop", learning_rate=0.01, epsilon=1e-7))
-    theirs = curve(keras.optimizers.Adam(0.01), keras.optimizers.RMSprop(0.01))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4)  # RMSprop of Keras adds epsilon under the root, ours beside it
+
+def adam_and_rmsprop():
+    return adam(), optreg.keras.wrap("rmsprop", learning_rate=0.01, epsilon=1e-7)
+
+
+def test_two_optimizers_share_variables_in_one_model_eagerly_and_in_graphs(problem):
+    theirs = problem.fit(two_optimizers((keras.optimizers.Adam(0.01), keras.optimizers.RMSprop(0.01))))
+    for options in ({"run_eagerly": True}, {}, {"jit_compile": False}):
+        ours = problem.fit(two_optimizers(adam_and_rmsprop(), **options))
+        # RMSprop of Keras adds epsilon under the root, ours beside it.
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, err_msg=str(options))
+
+
+def test_the_weights_file_of_a_model_with_two_optimizers_holds_the_state_of_both(problem, tmp_path):
+    model = two_optimizers(adam_and_rmsprop(), run_eagerly=True)
+    problem.fit(model, epochs=1)
+    model.save_weights(tmp_path / "m.weights.h5")
+    fresh = two_optimizers(adam_and_rmsprop(), run_eagerly=True)
+    fresh.load_weights(tmp_path / "m.weights.h5")
+    assert problem.fit(fresh, epochs=1) == problem.fit(model, epochs=1)
+    assert [int(optimizer.iterations) for optimizer in fresh.optimizers_of_heads] == [8, 8]
 
 
 # Sparse gradients, mixed precision, distribution

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 
 import keras
 import pytest
+import tf_keras
 
 import optreg
 import optreg.keras
@@ -162,17 +164,35 @@ def test_an_optimizer_of_keras_is_refused_where_ours_is_expected():
         optreg.keras.wrap(keras.optimizers.Adam)
 
 
-def test_ours_given_bare_to_keras_says_how_to_wrap_it(problem):
-    with pytest.raises(ValueError, match=r"Could not interpret optimizer.*Adam.*optreg\.keras\.wrap\(optimizer\)"):
-        problem.model(keras).compile(optimizer=optreg.get_optimizer("adam"), loss="mse")
+@pytest.mark.parametrize("make", [tf_keras.optimizers.Adam, tf_keras.optimizers.legacy.Adam])
+@pytest.mark.parametrize("built", [True, False])
+def test_an_optimizer_of_tf_keras_new_or_legacy_is_refused_where_ours_is_expected(make, built):
+    theirs = make() if built else make
+    with pytest.raises(optreg.NotAnOptimizer, match=r'tf_keras.*Write optreg\.get_optimizer\("adam", \.\.\.\)'):
+        optreg.get_optimizer(theirs)
+    for library in (None, "keras", "tf_keras"):
+        with pytest.raises(
+            optreg.NotAnOptimizer,
+            match=r"optimizers of optreg, received Adam of tf_keras\. A model of tf_keras takes it as it is"
+            r'.*optreg\.keras\.wrap\("adam", library="tf_keras"',
+        ):
+            optreg.keras.wrap(theirs, library=library)
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_ours_given_bare_to_a_keras_says_how_to_wrap_it_and_what_it_says_works(problem, library):
+    ours, model = optreg.get_optimizer("adam"), problem.model(library)
+    with pytest.raises(ValueError, match=r"Could not interpret optimizer.*optreg_classic\.adam\.Adam") as refusal:
+        model.compile(optimizer=ours, loss="mse")
+    [advice] = re.findall(rf'optreg\.keras\.wrap\(optimizer, library="{library.__name__}"\)', str(refusal.value))
+    model.compile(optimizer=eval(advice, {"optreg": optreg, "optimizer": ours}), loss="mse")
+    assert model.optimizer.wrapped is ours
 
 
 def test_the_adapter_of_the_other_keras_says_how_to_wrap_it(problem):
-    import tf_keras
-
     with pytest.raises(ValueError, match=r'wrapped for Keras 3.*wrap\(\.\.\., library="tf_keras"\)'):
         problem.model(tf_keras).compile(optimizer=optreg.keras.wrap("adam"), loss="mse")
-    with pytest.raises(ValueError, match=r"wrapped for tf_keras.*write optreg.keras.wrap\(\.\.\.\)"):
+    with pytest.raises(ValueError, match=r'wrapped for tf_keras.*write optreg.keras.wrap\(\.\.\., library="keras"\)'):
         problem.model(keras).compile(optimizer=optreg.keras.wrap("adam", library="tf_keras"), loss="mse")
 
 

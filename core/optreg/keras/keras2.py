@@ -117,7 +117,10 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
             self._loaded.keep(state)
 
     def __repr__(self) -> str:
-        return f"<{self.wrapped!r} wrapped for tf_keras; for a model of Keras 3 write optreg.keras.wrap(...)>"
+        return (
+            f"<{self.wrapped!r} wrapped for tf_keras; for a model of Keras 3 write "
+            'optreg.keras.wrap(..., library="keras")>'
+        )
 
 
 _OWN = {name for name in vars(WrappedOptimizer) if not name.startswith("__")} | {"_known", "_loaded", "wrapped"}

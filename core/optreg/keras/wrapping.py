@@ -105,7 +105,7 @@ def _refuse_foreign(optimizer: Any) -> None:
         raise NotAnOptimizer(
             f"optreg.keras.wrap() takes optimizers of optreg, received {cls.__qualname__} of {library}. A model of "
             f"{library} takes it as it is: compile(optimizer=...); for optreg's own write "
-            f'optreg.keras.wrap("{cls.__name__.lower()}", ...)'
+            f'optreg.keras.wrap("{cls.__name__.lower()}", library="{library}", ...)'
         )
 
 

@@ -277,4 +277,7 @@ class Optimizer(
 
     def __str__(self) -> str:
         # Keras refuses what is no optimizer of its own with a message that shows this text and nothing else of ours.
-        return f"{self!r} (a Keras model takes it as optreg.keras.wrap(optimizer))"
+        return (
+            f'{self!r} (a model of Keras 3 takes it as optreg.keras.wrap(optimizer, library="keras"), one of tf_keras '
+            'as optreg.keras.wrap(optimizer, library="tf_keras"))'
+        )
