@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -430,3 +432,21 @@ def test_the_examples_in_the_docstrings_print_what_they_say(name):
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+SPARSE_WORDING = {
+    "lazy": r"only the rows present move, weights and \w+",
+    "decaying": r"(without \w+ )?the averages decay on every row,? and only the rows present move",
+    "exact": r"same result as dense ones; every row moves as its averages decay",
+}
+"""What the docstring says for each mode of a card."""
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_the_docstring_says_of_sparse_gradients_what_the_card_says(kind):
+    card, documentation = OURS[kind].card, inspect.getdoc(OURS[kind])
+    said = " ".join(re.search(r"^Sparse gradients: (.+?)\.\n\n", documentation, re.DOTALL | re.MULTILINE)[1].split())
+    clauses = said.split("; with it ")
+    for clause, mode in zip(clauses, [card.sparse, *card.sparse_with.values()], strict=True):
+        assert re.fullmatch(SPARSE_WORDING[mode], clause)
+    assert all(f"without {name} " in clauses[0] for name in card.sparse_with)
