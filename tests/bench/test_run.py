@@ -4,9 +4,21 @@ import copy
 import json
 from dataclasses import replace
 
+import jsonschema
 import pytest
 
-from optreg.bench import Options, Progress, Results, State, document, ranked, run, speed_rows, training_rows
+from optreg.bench import (
+    Options,
+    Progress,
+    Results,
+    State,
+    document,
+    ranked,
+    results_schema,
+    run,
+    speed_rows,
+    training_rows,
+)
 from optreg.bench.landscapes.descent import Descent
 from optreg.bench.machine import UnknownDevice, select_devices
 from optreg.bench.results import SpeedEntry, TrainingRun
@@ -174,6 +186,22 @@ def test_a_budget_that_is_too_small_is_said_for_every_entry(quick: Options) -> N
     states = {entry.state.name for entry in found.speed} | {run.state.name for run in found.training}
     assert states == {"skipped"}
     assert all("budget" in entry.state.reason for entry in found.speed)
+
+
+def test_what_was_skipped_holds_no_zero_that_could_be_taken_for_a_measurement(quick: Options) -> None:
+    modes = ("speed", "training", "memory", "landscapes", "replicas")
+    options = replace(quick, modes=modes, landscapes=["sphere"], replicated_layouts=quick.layouts, against=["tf_keras"])
+    found = json.loads(json.dumps(document(run(["sgd"], replace(options, budget=0.0, split=True)))))
+    jsonschema.validate(found, results_schema())
+    skipped = {
+        section: [entry for entry in found[section] if entry["state"]["name"] == "skipped"]
+        for section in ("speed", "training", "memory", "descents", "replicas", "splits")
+    }
+    assert all(skipped.values()), {section: len(entries) for section, entries in skipped.items()}
+    rows = [row for section in ("speed", "replicas", "splits") for row in found["summary"][section]]
+    for entry in (*(entry for entries in skipped.values() for entry in entries), *rows):
+        zeros = {key for key, value in entry.items() if value == 0 and value is not False}
+        assert zeros <= {"seed", "seconds", "steps_spent"}, entry  # which one it is, and what was spent: nothing
 
 
 def test_rows_compare_only_the_seeds_that_every_optimizer_had_time_for(results: Results) -> None:

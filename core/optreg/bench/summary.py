@@ -119,7 +119,7 @@ def _speed_row(entry: SpeedEntry, ours: SpeedEntry | None) -> SpeedRow:
         ratio=ratio,
         ratio_interval=ratio_interval,
         parameters_per_second=entry.parameters / median if median and real else None,
-        bytes_per_second=entry.traffic / median if median and real else None,
+        bytes_per_second=entry.traffic / median if entry.traffic and median and real else None,
         state_bytes_per_parameter=size / entry.parameters if entry.build is not None and real else None,
         declared=_as_declared(entry),
         ceiling=None,
@@ -130,7 +130,7 @@ def _speed_row(entry: SpeedEntry, ours: SpeedEntry | None) -> SpeedRow:
 
 
 def _ceiling(row: SpeedRow, limit: SpeedEntry | None) -> float | None:
-    if limit is None or row.bytes_per_second is None or row.entry is limit:
+    if limit is None or not limit.traffic or row.bytes_per_second is None or row.entry is limit:
         return None
     return row.bytes_per_second * spread(limit.seconds).median / limit.traffic
 

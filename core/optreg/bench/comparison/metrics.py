@@ -58,7 +58,7 @@ def _state_bytes(entry: SpeedEntry) -> Samples:
 
 
 def _traces(entry: SpeedEntry) -> Samples:
-    return [[float(entry.traces)]] if entry.execution != "eager" else []
+    return [[float(entry.traces)]] if entry.traces else []  # older files have 0 where nothing was traced
 
 
 def _quality(value: Callable[[TrainingRun, float | None], float | None]) -> Any:

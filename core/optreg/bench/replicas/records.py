@@ -30,12 +30,12 @@ class ReplicaEntry:
     parameters: int = 0
     state: State = field(default_factory=State)
     virtual: bool = False
-    steps: int = 0
+    steps: int | None = None
     equal: bool | None = None
     deviation: float | None = None
     bytes_each: list[int] = field(default_factory=list)
     declared: int | None = None
-    gradient_bytes: int = 0
+    gradient_bytes: int | None = None
     samples: list[float] = field(default_factory=list)
     reductions: list[float] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ class ReplicaEntry:
 
         The measure of NVIDIA's nccl-tests, which does not depend on the number of replicas.
         """
-        if not self.reductions or self.replicas == 1:
+        if not self.reductions or self.gradient_bytes is None or self.replicas == 1:
             return None
         moved = self.gradient_bytes * 2 * (self.replicas - 1) / self.replicas
         return moved / statistics.median(self.reductions)

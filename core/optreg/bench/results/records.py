@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # these records need ``State`` themselves
 SCHEMA = "optreg.bench/1"
 """Name and major version of the results file; a reader of 1 reads every file of 1."""
 
-MINOR = 2
+MINOR = 3
 """Grows when fields are added, which readers of the same major version pass over."""
 
 StateName = Literal["finished", "diverged", "failed", "skipped"]
@@ -79,6 +79,7 @@ class SpeedEntry:
     Python ran to make the graph; more than 1 is a retrace. ``operations`` counts the nodes of that graph.
     ``declares`` tells whether there is a card to compare the slots with.
     ``traffic`` is the least number of bytes that a step must move.
+    What was not measured, or does not exist in this kind of run, is None and never 0.
     """
 
     optimizer: str
@@ -93,11 +94,11 @@ class SpeedEntry:
     trace: float | None = None
     compile: float | None = None
     first: float | None = None
-    traces: int = 0
-    operations: int = 0
+    traces: int | None = None
+    operations: int | None = None
     declares: bool = False
     slots: list[SlotBytes] = field(default_factory=list)
-    traffic: int = 0
+    traffic: int | None = None
     warm_ups: list[Sample] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
