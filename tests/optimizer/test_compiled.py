@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests.plugins.transcriptions import FAMILY
 
 import optreg
 from optreg.optimizer import is_compiled_by_xla
@@ -84,6 +85,13 @@ def trained_both_ways(name, step, **options):
         function(target)
         getattr(eager, step)(target)
     return compiled, eager, function
+
+
+def test_none_of_the_legacy_namespace_drops_out_of_the_lists_above():
+    names = {entry.name for entry in FAMILY.values()}
+    assert len(names) == 8
+    assert names <= set(COMPILED)
+    assert names <= set(SPARSE)
 
 
 @pytest.mark.parametrize("name", COMPILED)

@@ -162,9 +162,13 @@ def test_no_var_list_gets_the_way_to_find_the_variables(session):
 
 
 @pytest.mark.parametrize(
-    "options", [{"clipnorm": 0.5}, {"gradient_transformers": [lambda pairs: [(2.0 * g, v) for g, v in pairs]]}]
+    ("name", "options"),
+    [
+        *((name, {"clipnorm": 0.5}) for name in TWINS),
+        ("sgd", {"gradient_transformers": [lambda pairs: [(2.0 * g, v) for g, v in pairs]]}),
+    ],
 )
-def test_gradients_and_updates_are_those_of_tf_keras(options):
+def test_gradients_and_updates_are_those_of_tf_keras(name, options):
     def values(optimizer):
         with tf.Graph().as_default(), v1.Session() as session:
             variable = tf.Variable([3.0, 4.0])
@@ -175,8 +179,9 @@ def test_gradients_and_updates_are_those_of_tf_keras(options):
             session.run(update)
             return [*found, session.run(variable)]
 
-    ours = values(optreg.get_optimizer("sgd", learning_rate=1.0, **options))
-    np.testing.assert_array_equal(ours, values(tf_keras.optimizers.legacy.SGD(1.0, **options)))
+    ours = values(optreg.get_optimizer(name, learning_rate=1.0, **options))
+    units = 1 if name == "nadam" else 0  # of its steps the operations are the same, in another order
+    np.testing.assert_array_max_ulp(np.array(ours), np.array(values(keras_twin(name)(1.0, **options))), maxulp=units)
 
 
 @pytest.mark.parametrize("writer", ["optreg", "tf_keras"])
