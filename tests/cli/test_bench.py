@@ -18,6 +18,7 @@ from optreg import isolation
 from optreg.bench import LAYOUTS, LIBRARIES, Effort, Layout, Options, supervision
 from optreg.isolation import WaitingChild
 from optreg_cli.bench import progress as progress_module
+from optreg_cli.bench import tables
 from optreg_cli.main import app
 
 Run = Callable[..., Any]
@@ -70,6 +71,11 @@ def test_both_tables_machine_and_legend_are_shown(optreg_bench: Run) -> None:
     assert ["sgd", "graph", "tf_keras"] in rows
     assert ["-", "graph", "harness"] in rows
     assert "  The state measured is exactly what the card declares: sgd." in lines
+
+
+@pytest.mark.parametrize(("share", "cell"), [(None, "-"), (0.5, "50%"), (1.04, "104%"), (1.06, "106%!")])
+def test_a_step_beyond_the_limit_of_the_machine_is_marked(share: float | None, cell: str) -> None:
+    assert tables._limit(share) == cell
 
 
 def test_progress_goes_to_stderr_in_plain_lines_when_that_is_no_terminal(optreg_bench: Run) -> None:

@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,11 +21,16 @@ from typer.testing import CliRunner
 from optreg.bench import Effort, Layout, Options, document, run
 from optreg.bench.memory.records import MemoryEntry
 from optreg.bench.probes.probe import Answer
+from optreg.bench.quality.split import SplitEntry
 from optreg.bench.replicas.records import ReplicaEntry
 from optreg.bench.report import MOST_BYTES, render
 from optreg.bench.report.again import FLAGS, again
-from optreg.bench.report.canvas import drawing
+from optreg.bench.report.canvas import _short, _ungrouped, drawing
+from optreg.bench.report.figure import Exhibit, Section, Table
+from optreg.bench.report.fitting import fitted
+from optreg.bench.report.memory import memory_exhibits
 from optreg.bench.report.page import UnreadableResults
+from optreg.bench.report.rounds import round_exhibits
 from optreg.bench.report.text import clean, command, number, seconds
 from optreg.bench.results import SlotBytes, State
 from optreg.bench.speed.layouts import LAYOUTS
@@ -63,8 +69,17 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for name, answer in (("sgd", "yes"), ("adam", "no")):
         found.properties.append(Answer(name, "rotation", "invariance", "Does it turn?", answer, f"It is {answer}."))
         found.properties.append(Answer(name, "nan", "mishaps", "Is it lost?", "failed", "RuntimeError: gone"))
+    stepped = [it for it in found.speed if it.implementation == "optreg"]
+    stepped[0].build, stepped[0].trace, stepped[0].compile, stepped[0].first = 0.25, 0.5, 2.0, 0.0625
+    found.splits.append(SplitEntry("adam", "optreg", "ridge", "cpu:0", State("failed", "no part is apart")))
     plain: dict[str, Any] = json.loads(json.dumps(document(found), allow_nan=False))
+    for row in plain["summary"]["speed"]:
+        row["ceiling"] = 1.06 if identity(row) == identity(asdict(stepped[0])) else row["ceiling"] and 0.5
     return plain
+
+
+def identity(entry: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(entry[key] for key in ("optimizer", "implementation", "execution", "layout", "device"))
 
 
 def made_up_memory() -> list[MemoryEntry]:
@@ -113,7 +128,8 @@ class Outline(HTMLParser):
 def test_all_exhibits_are_there_each_with_data_command_and_description(page: str) -> None:
     outline = Outline(page)
     expected = {"standings", "profiles", "pareto", "curves-0", "times-0", "rates-0", "ladder", "ways-0", "matrix"}
-    expected |= {"agreement", "steps-0", "steps-1", "roofline", "peers", "bytes", "settings"}
+    expected |= {"agreement", "steps-0", "steps-1", "roofline", "peers", "bytes", "settings", "rounds-0", "rounds-1"}
+    expected |= {"processes", "replicas-table", "unfinished"}
     assert expected <= set(outline.identifiers)
     figures = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
     for figure in figures:
@@ -122,6 +138,93 @@ def test_all_exhibits_are_there_each_with_data_command_and_description(page: str
         assert re.search(r"<code>optreg bench .+</code>", figure)
         if "<svg" in figure:
             assert re.search(r'role="img" aria-label="[^"]{20,}', figure)
+
+
+def table_of(page: str, exhibit: str) -> list[list[str]]:
+    """Return the rows of the data of an exhibit, the names of the columns first."""
+    [figure] = re.findall(rf'<figure id="{exhibit}">.*?</figure>', page, re.DOTALL)
+    table = re.findall(r"<table.*?</table>", figure, re.DOTALL)[-1]
+    rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
+    return [[html.unescape(it) for it in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+
+
+def test_build_trace_compile_and_first_step_are_four_numbers(page: str) -> None:
+    columns, *rows = table_of(page, "steps-0")
+    place = columns.index("build")
+    assert columns[place : place + 4] == ["build", "trace", "compile", "first step"]
+    [row] = [row for row in rows if row[0] == "sgd, graph"]
+    assert row[place : place + 4] == ["250 ms", "500 ms", "2 s", "62.5 ms"]
+
+
+def test_a_step_above_the_limit_of_the_machine_is_marked(page: str) -> None:
+    _, *rows = table_of(page, "roofline")
+    marked = [row for row in rows if "!" in row[-1]]
+    assert marked == [[*marked[0][:-1], "106%!"]]
+    assert marked[0][:2] == ["sgd, graph", "tiny"]
+    assert {row[-1] for row in rows} == {"106%!", "50%"}
+    assert "above 105% of the limit, so one of the two was disturbed: sgd, graph on tiny" in html.unescape(page)
+
+
+def test_memory_of_processes_stands_beside_the_slots_and_what_failed_is_said(page: str) -> None:
+    assert table_of(page, "processes")[1:] == [["adam", "tiny", "cpu:0", "1.360e-04 MB", "200 MB", "3.25 MB"]]
+    unfinished = table_of(page, "unfinished")
+    assert ["sgd, memory on less", "failed", "the memory is on holiday"] in unfinished
+    assert ["adam, multi-worker with 3 replicas on less", "failed", "a worker left"] in unfinished
+    assert ["adam, parts of a step on ridge", "failed", "no part is apart"] in unfinished
+
+
+def test_a_run_of_memory_alone_shows_slots_and_processes(results: dict[str, Any]) -> None:
+    slots, processes = memory_exhibits(results | {"speed": []})
+    assert [row[2:] for row in slots.data.rows] == [
+        ("m", "68", "4", "68", "as declared"),
+        ("v", "68", "4", "64", "differs"),
+    ]
+    assert slots.warnings == ["adam keeps other bytes than its card declares"]
+    assert slots.command == processes.command
+    assert "--mode memory" in slots.command
+    assert list(memory_exhibits(results | {"speed": [], "memory": results["memory"][1:]})) == []
+
+
+def test_samples_stand_in_the_order_of_rounds_with_outliers_as_rings() -> None:
+    def entry(optimizer: str, values: list[float]) -> dict[str, Any]:
+        keys = {"implementation": "optreg", "execution": "graph", "layout": "tiny", "device": "cpu:0"}
+        taken = [{"round": place, "position": 0, "seconds": value} for place, value in enumerate(values)]
+        return {"optimizer": optimizer, **keys, "samples": taken}
+
+    drifting, disturbed = entry("sgd", [1.0] * 10 + [2.0] * 10), entry("adam", [1.0, 1.1] * 9 + [1.3, 9.0])
+    found = {"speed": [drifting, disturbed], "options": {}, "subjects": [{"optimizer": "sgd"}], "training": []}
+    [exhibit] = round_exhibits(found)
+    assert [row[3:] for row in exhibit.data.rows] == [("0", "0", "1.33", "2"), ("1", "1", "8.18", "1.05")]
+    # adam: the median is 1.1, the fences 1.25 and 1.4; the earlier half has the median 1.05
+    assert len(re.findall(r"<use[^>]*fill-opacity: 0;", exhibit.svg)) == 2
+    strokes = max(re.findall(r' d="([^"]*)"', exhibit.svg), key=lambda path: path.count("M"))
+    assert strokes.count("M") == 20
+
+
+def test_the_largest_drawings_go_first_then_the_ends_of_tables_and_both_are_said() -> None:
+    def exhibit(name: str, svg: int, rows: int) -> Exhibit:
+        return Exhibit(name, name, "", Table(("a",), [("cell",)] * rows), "optreg", "s" * svg)
+
+    def written(sections: Sequence[Section]) -> str:
+        return "".join(
+            f"{it.svg}{''.join(cell for row in it.data.rows for cell in row)}{''.join(it.warnings)}"
+            for section in sections
+            for it in section.exhibits
+        )
+
+    sections = [
+        Section("x", "x", "", [exhibit("a", 5000, 2), exhibit("b", 3000, 900)]),
+        Section("y", "y", "", [exhibit("c", 100, 2)]),
+    ]
+    assert fitted(sections, written, 12_000) == written(sections)
+    some = fitted(sections, written, 7_000)
+    assert len(some) < 7_000
+    assert (some.count("s" * 3000), some.count("the drawing is left out")) == (1, 1)
+    least = fitted(sections, written, 1_200)
+    assert len(least) < 1_200
+    assert least.count("the drawing is left out") == 3
+    assert least.count("only the first 20 rows of the table are shown") == 1
+    assert least.count("cell") == 24
 
 
 _COUNTS_FOR = {
@@ -146,6 +249,8 @@ _SHOWN = {
     "roofline": ("speed", {"layouts": ["tiny", "less.json"]}),
     "peers": ("speed", {"layouts": ["tiny", "less.json"]}),
     "bytes": ("speed", {"layouts": ["tiny", "less.json"]}),
+    "rounds-1": ("speed", {"layouts": ["less.json"]}),
+    "processes": ("memory", {"layouts": ["tiny", "less.json"]}),
     "replicas-table": ("replicas", {"replicated_layouts": ["less.json"]}),
 }
 
@@ -263,8 +368,15 @@ def test_names_summaries_and_errors_of_plugins_are_text_and_nothing_else(results
     assert any("$x^2$" in "".join(Outline(svg).words) for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL))
 
 
+def without_speed(results: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy that takes less time to draw."""
+    changed = copy.deepcopy(results) | {"speed": [], "descents": []}
+    changed["summary"]["speed"] = []
+    return changed
+
+
 def test_misses_provisional_runs_and_edges_are_said(results: dict[str, Any]) -> None:
-    changed = copy.deepcopy(results)
+    changed = without_speed(results)
     changed["training"][0]["state"] = {"name": "skipped", "reason": "out of time after 3 of 50 steps", "forecast": None}
     changed["searches"][0]["edge"] = "highest"
     text = html.unescape(render(changed))
@@ -276,7 +388,7 @@ def test_misses_provisional_runs_and_edges_are_said(results: dict[str, Any]) -> 
 
 
 def test_a_metric_that_cannot_be_true_and_a_task_that_failed_stand_at_the_top(results: dict[str, Any]) -> None:
-    changed = copy.deepcopy(results)
+    changed = without_speed(results) | {"searches": []}
     changed["summary"]["training"][0]["outcome"]["too_good"] = True
     changed["tasks"].append(changed["tasks"][0] | {"name": "kiln", "state": {"name": "failed", "reason": "burst"}})
     top = html.unescape(render(changed)).partition("<main>")[0]
@@ -320,6 +432,10 @@ def test_paths_are_thinned_out_rather_than_the_page_too_large(
     whole = len(render(bare).encode())
     monkeypatch.setattr("optreg.bench.report.page.MOST_BYTES", whole)
     assert len(render(bare).encode()) < whole
+    monkeypatch.setattr("optreg.bench.report.page.MOST_BYTES", 40_000)
+    small = render(bare)
+    assert len(small.encode()) < 40_000
+    assert "the drawing is left out to keep the page small; its numbers stand here" in small
 
 
 @pytest.mark.parametrize("content", [{}, {"schema": "other/1"}, {"schema": "optreg.bench/1", "speed": []}, []])
@@ -333,6 +449,12 @@ def test_a_missing_extra_is_named(results: dict[str, Any], monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(MissingExtra, match=rf"report needs {missing}: pip install 'optreg\[report\]'"):
         render(results)
+
+
+def test_a_path_is_written_short_and_stays_the_same_path() -> None:
+    long = "M 1.0 2.0 \nL 3.0 4.5 \nL 10.0 6.05 \nC 1 1 2 2 3 3 \nL 4 4 \nz \nM 5 5 \nL 6 6 \n"
+    assert _short(long) == "M1 2 3 4.5 10 6.05 C1 1 2 2 3 3 L4 4 z M5 5 6 6"
+    assert _ungrouped('<g><g clip="x"><g><use/></g></g>\n</g>') == '<g clip="x"><use/></g>\n'
 
 
 def test_a_drawing_is_the_same_every_time_and_keeps_its_words() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from optreg.bench.statistics import Outliers, outliers
+from optreg.bench.statistics import Outliers, outlier_classes, outliers
 
 
 def test_tukeys_fences_tell_mild_from_severe_on_both_sides() -> None:
@@ -15,3 +15,10 @@ def test_tukeys_fences_tell_mild_from_severe_on_both_sides() -> None:
 
 def test_no_values_have_no_outliers() -> None:
     assert outliers([]) == Outliers()
+    assert list(outlier_classes([])) == []
+
+
+def test_each_value_has_its_class_and_side() -> None:
+    values = [float(number) for number in range(101)]
+    found = outlier_classes([170.0, *values, -70.0, -300.0, 400.0])
+    assert [int(kind) for kind in found] == [1, *[0] * 101, -1, -2, 2]

@@ -150,4 +150,29 @@ def _for_page(svg: str, name: str) -> str:
     inner = re.sub(r'<svg[^>]*?(viewBox="[^"]*")[^>]*>', r"<svg \1>", inner, count=1)
     inner = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", inner, flags=re.DOTALL)
     # A tenth of a point is finer than a screen; the words of the drawing keep their digits.
-    return _COORDINATES.sub(lambda found: re.sub(r"(\d\.\d)\d+", r"\1", found[0]), re.sub(r"\n\s*", "\n", inner))
+    inner = _COORDINATES.sub(lambda found: re.sub(r"(\d\.\d)\d+", r"\1", found[0]), re.sub(r"\n\s*", "\n", inner))
+    inner = inner.replace("font-family: 'DejaVu Sans', sans-serif; ", "")  # the style sheet names the reader's
+    return _ungrouped(re.sub(r' d="([^"]*)"', lambda found: f' d="{_short(found[1])}"', inner))
+
+
+def _short(path: str) -> str:
+    """Return a path without what may be left out: the letter of a line behind another, and decimals of 0."""
+    steps, last = [], ""
+    for step in re.sub(r"\.0\b", "", path).split("\n"):
+        command, _, point = step.strip().partition(" ")
+        steps.append(point if command == "L" and last in ("M", "L") else f"{command}{point}")
+        last = command or last
+    return " ".join(steps).strip()
+
+
+def _ungrouped(svg: str) -> str:
+    """Leave out groups that say nothing of what is in them."""
+    kept: list[bool] = []
+
+    def group(found: re.Match[str]) -> str:
+        if found[0] == "</g>":
+            return "</g>" if kept.pop() else ""
+        kept.append(found[0] != "<g>")
+        return found[0] if kept[-1] else ""
+
+    return re.sub(r"\n+", "\n", re.sub(r"</g>|<g\b[^>]*(?<!/)>", group, svg))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from optreg.bench.report.canvas import require
 from optreg.bench.report.comparison import comparison
 from optreg.bench.report.figure import Exhibit, Section, Table
+from optreg.bench.report.fitting import fitted
 from optreg.bench.report.landscapes import landscape_exhibits
-from optreg.bench.report.properties import memory_exhibits, property_exhibits
+from optreg.bench.report.memory import memory_exhibits
+from optreg.bench.report.properties import property_exhibits
 from optreg.bench.report.ranking import anchor_name, ours_only, ranking_exhibits
 from optreg.bench.report.replicas import replica_exhibits
+from optreg.bench.report.rounds import round_exhibits
 from optreg.bench.report.speed import speed_exhibits
 from optreg.bench.report.split import split_exhibits
 from optreg.bench.report.text import clean, command, number, series_name, unique
@@ -22,10 +26,10 @@ from optreg.errors import OptregError
 Record = Mapping[str, Any]
 
 MOST_BYTES = 2_000_000
-"""A report is never larger; paths of test functions are thinned out until it fits."""
+"""A report stays below; paths of test functions and lines of single seeds go first, then the largest drawings."""
 
 _TEMPLATE = "report.html"
-_STARTS = (16, 8, 4, 0)  # drawn of each function, fewer where the page would grow too large
+_FEW = 4  # starts of each function that are drawn where the page would grow too large
 
 
 class UnreadableResults(OptregError, ValueError):
@@ -48,11 +52,14 @@ def render(document: Record, *, baseline: Record | None = None, files: tuple[str
     _check(document, files[0])
     if baseline is not None:
         _check(baseline, files[1])
-    for starts in _STARTS:
-        page = _page(document, baseline, files, starts=starts)
-        if len(page.encode()) < MOST_BYTES:
+    sections = list(_sections(document, baseline, files))
+    thinners = partial(_functions, document, drawn_starts=_FEW), partial(_training, document, singles=False)
+    for thinner in thinners:
+        if len(_page(document, sections).encode()) < MOST_BYTES:
             break
-    return page
+        drawn = thinner()
+        sections = [drawn if it.name == drawn.name else it for it in sections]
+    return fitted(sections, lambda lighter: _page(document, lighter), MOST_BYTES)
 
 
 def _check(document: Record, name: str) -> None:
@@ -67,7 +74,7 @@ def _check(document: Record, name: str) -> None:
         )
 
 
-def _page(document: Record, baseline: Record | None, files: tuple[str, str], *, starts: int) -> str:
+def _page(document: Record, sections: Sequence[Section]) -> str:
     import jinja2  # noqa: PLC0415 - of the report extra
 
     folder = importlib.resources.files("optreg.bench.report").joinpath("templates")
@@ -82,7 +89,7 @@ def _page(document: Record, baseline: Record | None, files: tuple[str, str], *, 
         title=_title(document),
         facts=_facts(document),
         findings=list(_findings(document)),
-        sections=[section for section in _sections(document, baseline, files, starts=starts) if section.exhibits],
+        sections=[section for section in sections if section.exhibits],
         command=command(*document["argv"]) if document["argv"] else "",
         notes=[clean(note) for note in document.get("notes", [])],
         interrupted=bool(document.get("interrupted")),
@@ -145,23 +152,28 @@ def _standing_sentence(standings: list[Record]) -> str:
     return f"{name} trains fastest {over}: {factor} fewer steps to the target than {anchor_name(standings)}."
 
 
-def _sections(document: Record, baseline: Record | None, files: tuple[str, str], *, starts: int) -> Iterator[Section]:
+def _sections(document: Record, baseline: Record | None, files: tuple[str, str]) -> Iterator[Section]:
     against = comparison(document, baseline, files=files) if baseline is not None else None
     yield Section("compared", "Compared", "What changed since the baseline.", [against] if against else [])
     yield Section("quality", "Which trains best", "Over all tasks together.", list(ranking_exhibits(document)))
-    yield Section(
-        "training",
-        "Training",
-        "Task by task, from paired seeds.",
-        [*training_exhibits(document), *agreement_exhibits(document), *split_exhibits(document)],
-    )
-    functions = list(landscape_exhibits(document, drawn_starts=starts))
-    yield Section("functions", "Test functions", "Known ground, from many starts.", functions)
+    yield _training(document)
+    yield _functions(document)
     yield Section("properties", "Properties", "What an optimizer does and does not.", list(property_exhibits(document)))
-    yield Section("speed", "Speed", "The update step alone.", list(speed_exhibits(document)))
+    speed = [*speed_exhibits(document), *round_exhibits(document)]
+    yield Section("speed", "Speed", "The update step alone.", speed)
     yield Section("replicas", "Replicas", "One optimizer in several places at once.", list(replica_exhibits(document)))
     yield Section("memory", "Memory", "What has to be kept between steps.", list(memory_exhibits(document)))
     yield Section("setup", "What was measured", "Settings, and what did not finish.", list(_setup(document)))
+
+
+def _training(document: Record, *, singles: bool = True) -> Section:
+    exhibits = [*training_exhibits(document, singles=singles), *agreement_exhibits(document), *split_exhibits(document)]
+    return Section("training", "Training", "Task by task, from paired seeds.", exhibits)
+
+
+def _functions(document: Record, *, drawn_starts: int = 16) -> Section:
+    exhibits = list(landscape_exhibits(document, drawn_starts=drawn_starts))
+    return Section("functions", "Test functions", "Known ground, from many starts.", exhibits)
 
 
 def _setup(document: Record) -> Iterator[Exhibit]:
@@ -202,3 +214,19 @@ def _unfinished(document: Record) -> Iterator[tuple[str, str, str]]:
         if it["state"]["name"] != "finished":
             what = f"{series_name(it['optimizer'], setting=it['setting'])} on {clean(it['landscape'])}"
             yield what, clean(it["state"]["name"]), clean(it["state"]["reason"])
+    for what, entry in _others(document):
+        if entry["state"]["name"] != "finished":
+            yield clean(what), clean(entry["state"]["name"]), clean(entry["state"]["reason"])
+
+
+def _others(document: Record) -> Iterator[tuple[str, Record]]:
+    """Yield what is measured besides training, functions and speed, with its name."""
+    for it in document.get("memory", []):
+        yield f"{series_name(it['optimizer'], it['implementation'])}, memory on {it['layout']}", it
+    for it in document.get("replicas", []):
+        name = series_name(it["optimizer"], it["implementation"])
+        yield f"{name}, {it['strategy']} with {it['replicas']} replicas on {it['layout']}", it
+    for it in document.get("splits", []):
+        yield f"{series_name(it['optimizer'], it['implementation'])}, parts of a step on {it['task']}", it
+    for it in document.get("searches", []):
+        yield f"{series_name(it['optimizer'])}, search on {it['task']}", it

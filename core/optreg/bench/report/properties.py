@@ -1,4 +1,4 @@
-"""The property matrix, and what the machine and the memory were."""
+"""The property matrix."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from optreg.bench.report.again import again
 from optreg.bench.report.figure import Exhibit, Table
-from optreg.bench.report.text import clean, number, series_name, unique
-from optreg.bench.speed.ceiling import CEILING
+from optreg.bench.report.text import clean, unique
 
 Record = Mapping[str, Any]
 
@@ -43,36 +42,3 @@ def property_exhibits(document: Record) -> Iterator[Exhibit]:
         again(document, "properties"),
         shown=shown,
     )
-
-
-def memory_exhibits(document: Record) -> Iterator[Exhibit]:
-    """Yield the bytes of every slot, measured beside declared, on the first layout that was measured."""
-    entries = [it for it in document.get("speed", []) if it["slots"] or it["build"] is not None]
-    entries = [it for it in entries if it["implementation"] not in ("harness", CEILING)]
-    seen: dict[tuple[str, str, str], Record] = {}
-    for it in entries:
-        seen.setdefault((it["optimizer"], it["implementation"], it["layout"]), it)
-    if not seen:
-        return
-    rows = [cells for it in seen.values() for cells in _slot_rows(it)]
-    wrong = [cells[0] for cells in rows if cells[-1] == "differs"]
-    yield Exhibit(
-        "bytes",
-        "Bytes of state",
-        "What each slot really takes, beside what the card of the optimizer declares.",
-        Table(("optimizer", "layout", "slot", "bytes", "bytes a parameter", "declared", ""), rows),
-        again(document, "speed"),
-        warnings=[f"{name} keeps other bytes than its card declares" for name in unique(wrong)],
-    )
-
-
-def _slot_rows(entry: Record) -> Iterator[tuple[str, ...]]:
-    name = series_name(entry["optimizer"], entry["implementation"])
-    if not entry["slots"]:
-        yield name, clean(entry["layout"]), "none", "0", "0", "–", ""
-    for slot in entry["slots"]:
-        declared = slot["declared"]
-        same = "" if declared is None else "as declared" if declared == slot["measured"] else "differs"
-        each = number(slot["measured"] / entry["parameters"]) if entry["parameters"] else "–"
-        said = "–" if declared is None else f"{declared:,}"
-        yield name, clean(entry["layout"]), clean(slot["name"]), f"{slot['measured']:,}", each, said, same

@@ -9,11 +9,12 @@ from optreg.bench.report.again import again
 from optreg.bench.report.canvas import FAINT, INK, colour, drawing, logarithmic, marker, plain
 from optreg.bench.report.figure import Exhibit, Table
 from optreg.bench.report.text import clean, interval, number, seconds, series_name, unique
-from optreg.bench.speed.ceiling import CEILING
+from optreg.bench.speed.ceiling import CEILING, FLAGGED
 
 Record = Mapping[str, Any]
 
-_NEEDED = ("parameters", "tensors", "traffic", "build", "trace", "first", "state")
+_SETUP = ("build", "trace", "compile", "first")
+_NEEDED = ("parameters", "tensors", "traffic", *_SETUP, "state")
 _AIDS = ("harness", CEILING)
 """What is measured beside the optimizers, and is none."""
 
@@ -21,7 +22,7 @@ _AIDS = ("harness", CEILING)
 def speed_exhibits(document: Record) -> Iterator[Exhibit]:
     """Yield step times for each layout and device, the roofline, and peers against ours."""
     rows = [
-        {**row, "operations": entry.get("operations"), **{key: entry[key] for key in _NEEDED}}
+        {**row, "operations": entry.get("operations"), **{key: entry.get(key) for key in _NEEDED}}
         for row, entry in zip(document["summary"].get("speed", []), document.get("speed", []), strict=True)
     ]
     measured = [row for row in rows if row["spread"]]
@@ -70,9 +71,22 @@ def _steps(document: Record, rows: Sequence[Record], name: str) -> Exhibit:
         f"Update step on {clean(layout)}, {clean(device)}",
         f"{rows[0]['tensors']:,} tensors, {rows[0]['parameters']:,} parameters. Mark: median; line: 95 % interval of "
         f"the median; "
-        "band: quartiles. The axis is logarithmic.",
+        "band: quartiles. The axis is logarithmic. Build makes all state, trace the graph, compile is what XLA takes; "
+        "the first step is without them.",
         Table(
-            ("optimizer", "median", "95 %", "GB/s", "state bytes a parameter", "set-up", "operations", "n"),
+            (
+                "optimizer",
+                "median",
+                "95 %",
+                "GB/s",
+                "state bytes a parameter",
+                "build",
+                "trace",
+                "compile",
+                "first step",
+                "operations",
+                "n",
+            ),
             [_step_cells(row) for row in rows],
         ),
         again(document, "speed", layouts=[layout]),
@@ -84,14 +98,13 @@ def _steps(document: Record, rows: Sequence[Record], name: str) -> Exhibit:
 def _step_cells(row: Record) -> tuple[str, ...]:
     between = row["interval"]
     rate = row["bytes_per_second"]
-    setup = sum(part or 0.0 for part in (row["build"], row["trace"], row["first"]))
     return (
         _label(row),
         seconds(row["spread"]["median"]),
         f"{seconds(between['low'])} … {seconds(between['high'])}" if between else "–",
         number(rate / 1e9) if rate else "–",
         number(row["state_bytes_per_parameter"]),
-        seconds(setup),
+        *(seconds(row[part]) for part in _SETUP),
         str(row["operations"] or "–"),
         str(row["spread"]["count"]),
     )
@@ -117,11 +130,11 @@ def _roofline(document: Record, rows: Sequence[Record]) -> Exhibit:
         axes.set_xlabel("bytes that one step must move")
         axes.set_ylabel("GB/s")
         axes.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    missing = (
-        []
-        if ceilings
-        else ["this run measured no ceiling: the points say how fast, not how near to the machine's limit"]
-    )
+    unbounded = "this run measured no ceiling: the points say how fast, not how near to the machine's limit"
+    warnings = [] if ceilings else [unbounded]
+    beyond = [f"{_label(row)} on {clean(row['layout'])}" for row in rows if (row.get("ceiling") or 0.0) > FLAGGED]
+    if beyond:
+        warnings.append(f"above {FLAGGED:.0%} of the limit, so one of the two was disturbed: {', '.join(beyond)}")
     best = max(rows, key=lambda row: row["bytes_per_second"])
     return Exhibit(
         "roofline",
@@ -147,13 +160,13 @@ def _roofline(document: Record, rows: Sequence[Record]) -> Exhibit:
         again(document, "speed"),
         it.svg,
         f"Greatest rate: {_label(best)} on {clean(best['layout'])}, {number(best['bytes_per_second'] / 1e9)} GB/s.",
-        missing,
+        warnings,
     )
 
 
 def _share(row: Record) -> str:
     share = row.get("ceiling")
-    return f"{share:.0%}" if isinstance(share, float) else "–"
+    return f"{share:.0%}{'!' if share > FLAGGED else ''}" if isinstance(share, float) else "–"
 
 
 def _peers(document: Record, rows: Sequence[Record]) -> Exhibit:

@@ -12,19 +12,23 @@ from optreg.bench.report.canvas import FAINT, INK, colour, drawing, logarithmic,
 from optreg.bench.report.figure import Exhibit, Table
 from optreg.bench.report.palette import Palette
 from optreg.bench.report.ranking import ours_only
-from optreg.bench.report.text import clean, number, seconds, series_name, unique
+from optreg.bench.report.text import clean, number, seconds, series_name
 
 Record = Mapping[str, Any]
 _POINTS = 12  # of a curve's data table
+_THIN = 25  # points of a band, and of the line of a single seed
 _WIDE = 6  # series beside which the legend finds room
 
 
-def training_exhibits(document: Record) -> Iterator[Exhibit]:
-    """Yield for each task that was run its curves, times to target and, where there was a search, its sensitivity."""
+def training_exhibits(document: Record, *, singles: bool = True) -> Iterator[Exhibit]:
+    """Yield for each task that was run its curves, times to target and, where there was a search, its sensitivity.
+
+    ``singles`` asks for a thin line for every seed.
+    """
     for place, task in enumerate(document.get("tasks", [])):
         runs = ours_only([run for run in document["training"] if run["task"] == task["name"] and run["evaluations"]])
         if runs:
-            yield _curves(document, task, runs, name=f"curves-{place}")
+            yield _curves(document, task, runs, name=f"curves-{place}", singles=singles)
             rows = ours_only([row for row in document["summary"]["training"] if row["task"] == task["name"]])
             if task["target"] is not None and rows:
                 yield _times(document, task, rows, name=f"times-{place}")
@@ -58,37 +62,44 @@ def agreement_exhibits(document: Record) -> Iterator[Exhibit]:
     )
 
 
-def _curves(document: Record, task: Record, runs: Sequence[Record], *, name: str) -> Exhibit:
+def _curves(document: Record, task: Record, runs: Sequence[Record], *, name: str, singles: bool) -> Exhibit:
     groups: dict[tuple[str, str, str], list[Record]] = {}
     for run in runs:
         groups.setdefault((run["optimizer"], run["implementation"], run["setting"]), []).append(run)
     by_decades = task["metric"] == "gap"
     with drawing(name, height=3.8) as it:
-        left, right = it.axes(1, 2, sharey=True)
+        left, middle, right = it.axes(1, 3)
+        middle.sharey(left)
         palette = Palette(groups)
-        for key, of in groups.items():
-            _curve(left, of, palette, "step", label=series_name(*key))
-            _curve(right, of, palette, "seconds", label=None)
-        for axes, unit in ((left, "steps"), (right, "seconds of training")):
-            axes.set_xlabel(unit)
+        for of in groups.values():
+            _curve(left, of, palette, ("step", "metric"), single=singles)
+            _curve(middle, of, palette, ("seconds", "metric"), single=singles)
+            _curve(right, of, palette, ("step", "loss"), single=singles)
+        for axes in (left, middle):
             if by_decades:
                 logarithmic(axes.yaxis)
             if task["target"] is not None:
                 axes.axhline(task["target"], color=INK, linewidth=1, linestyle=(0, (1, 2)))
+        if all(look["loss"] is None or look["loss"] > 0 for run in runs for look in run["evaluations"]):
+            logarithmic(right.yaxis)
         left.set_ylabel(f"{clean(task['metric'])} ({'more' if task['higher_is_better'] else 'less'} is better)")
+        right.set_ylabel("loss (less is better)")
+        left.set_xlabel("steps")
+        middle.set_xlabel("seconds of training")
+        right.set_xlabel("steps")
         it.figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     warnings = _curve_warnings(task, runs)
     best = "highest" if task["higher_is_better"] else "lowest"
     alt = (
-        f"Curves of {clean(task['metric'])} on {clean(task['name'])} over steps and over seconds for "
+        f"Curves of {clean(task['metric'])} and of the loss on {clean(task['name'])} over steps and over seconds for "
         f"{', '.join(series_name(*key) for key in groups)}. {_leader(groups, task, best)}"
     )
     return Exhibit(
         name,
         f"{clean(task['name'])}: {clean(task['summary'])}",
-        "Median over the seeds with the band between the quartiles; thin lines are single seeds, a cross is where a "
-        "run "
-        "broke off. The dotted line is the target. Time spent on looking at the metric is not counted.",
+        f"Median over the seeds with the band between the quartiles, of {clean(task['metric'])} and, on the right, of "
+        f"the loss; {'thin lines are single seeds, ' if singles else ''}a cross is where a run broke off. The dotted "
+        "line is the target. Time spent on looking at the metric is not counted.",
         _curve_data(groups, task),
         again(document, "training", tasks=[task["name"]]),
         it.svg,
@@ -121,17 +132,26 @@ def _leader(groups: Mapping[tuple[str, str, str], Sequence[Record]], task: Recor
     return f"At the end {series_name(*key)} is {best}, {number(ends[key])}."
 
 
-def _curve(axes: Any, runs: Sequence[Record], palette: Palette, unit: str, *, label: str | None) -> None:
+def _curve(
+    axes: Any,
+    runs: Sequence[Record],
+    palette: Palette,
+    of: tuple[str, str],
+    *,
+    single: bool,
+) -> None:
+    """Draw the metric or the loss over steps or seconds; ``of`` names both, as an evaluation does."""
+    unit, value = of
     key = (runs[0]["optimizer"], runs[0]["implementation"], runs[0]["setting"])
+    label = series_name(*key) if of == ("step", "metric") else None  # the legend needs each once
     place = palette.place(key)
-    lines = [
-        [(look[unit], look["metric"]) for look in run["evaluations"] if look["metric"] is not None] for run in runs
-    ]
+    lines = [[(look[unit], look[value]) for look in run["evaluations"] if look[value] is not None] for run in runs]
     lines = [line for line in lines if line]
     for run, line in zip(runs, lines, strict=False):
         x, y = zip(*line, strict=True)
-        if len(lines) > 1:
-            axes.plot(x, y, color=colour(place), linewidth=0.5, alpha=0.35)
+        if len(lines) > 1 and single:
+            few = _spaced(len(line), _THIN)
+            axes.plot(np.array(x)[few], np.array(y)[few], color=colour(place), linewidth=0.5, alpha=0.35)
         if run["state"]["name"] in ("diverged", "failed"):
             axes.plot(x[-1:], y[-1:], "x", color=colour(place), markersize=8)
     shortest = min((len(line) for line in lines), default=0)
@@ -139,25 +159,43 @@ def _curve(axes: Any, runs: Sequence[Record], palette: Palette, unit: str, *, la
         x = np.median([[point[0] for point in line[:shortest]] for line in lines], axis=0)
         values = np.array([[point[1] for point in line[:shortest]] for line in lines], float)
         low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
-        axes.fill_between(x, low, high, color=colour(place), alpha=0.18, linewidth=0)
+        few = _spaced(shortest, _THIN)
+        axes.fill_between(x[few], low[few], high[few], color=colour(place), alpha=0.18, linewidth=0)
         every = max(shortest // 6, 1)
         style = {"marker": marker(place), "markevery": (place % every, every), "markersize": 4}
         axes.plot(x, middle, palette.dash(key), color=colour(place), label=label, **style)
+
+
+def _spaced(length: int, most: int) -> np.ndarray:
+    """Return at most so many places of a sequence, the first and the last among them."""
+    return np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(int))
 
 
 def _curve_data(groups: Mapping[tuple[str, str, str], Sequence[Record]], task: Record) -> Table:
     rows = []
     for key, of in groups.items():
         looks = of[0]["evaluations"]
-        for place in unique(list(np.linspace(0, len(looks) - 1, _POINTS).round().astype(int))):
+        for place in _spaced(len(looks), _POINTS):
             values = [run["evaluations"][place]["metric"] for run in of if len(run["evaluations"]) > place]
             known = [value for value in values if value is not None]
             if known:
                 low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
-                cells = (number(middle, 4), number(low, 4), number(high, 4), str(len(known)))
+                losses = [run["evaluations"][place]["loss"] for run in of if len(run["evaluations"]) > place]
+                known_losses = [loss for loss in losses if loss is not None]
+                loss = float(np.median(known_losses)) if known_losses else None
+                cells = (number(middle, 4), number(low, 4), number(high, 4), str(len(known)), number(loss, 4))
                 rows.append((series_name(*key), str(looks[place]["step"]), *cells))
     return Table(
-        ("optimizer", "step", f"median {clean(task['metric'])}", "lower quartile", "upper quartile", "n"), rows
+        (
+            "optimizer",
+            "step",
+            f"median {clean(task['metric'])}",
+            "lower quartile",
+            "upper quartile",
+            "n",
+            "median loss",
+        ),
+        rows,
     )
 
 

@@ -10,7 +10,7 @@ from optreg.bench.statistics.intervals import (
     relative_half_width,
     spread,
 )
-from optreg.bench.statistics.outliers import Outliers, outliers
+from optreg.bench.statistics.outliers import Outliers, outlier_classes, outliers
 from optreg.bench.statistics.replicas import Between, between, replicated_interval, replicated_ratio
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "compare_all",
     "fewest_samples",
     "median_interval",
+    "outlier_classes",
     "outliers",
     "ratio_of_medians",
     "relative_half_width",

@@ -27,11 +27,16 @@ class Outliers:
 
 def outliers(values: Sequence[float]) -> Outliers:
     """Return how many values lie outside of Tukey's fences, by side and distance; none of no values."""
-    if not values:
-        return Outliers()
+    found = outlier_classes(values)
+    return Outliers(*(int(np.sum(found == kind)) for kind in (-1, -2, 1, 2)))
+
+
+def outlier_classes(values: Sequence[float]) -> np.ndarray:
+    """Return for each value 0 within Tukey's inner fences, ±1 beyond one of them, ±2 beyond an outer one."""
+    if not len(values):
+        return np.zeros(0, int)
     array = np.asarray(values, float)
     lower, upper = np.quantile(array, [0.25, 0.75])
-    mild, severe = _MILD * (upper - lower), _SEVERE * (upper - lower)
-    below_mild, below_severe = (int(np.sum(array < lower - fence)) for fence in (mild, severe))
-    above_mild, above_severe = (int(np.sum(array > upper + fence)) for fence in (mild, severe))
-    return Outliers(below_mild - below_severe, below_severe, above_mild - above_severe, above_severe)
+    fences = [fence * (upper - lower) for fence in (_MILD, _SEVERE)]
+    above = sum((array > upper + fence).astype(int) for fence in fences)
+    return np.asarray(above - sum((array < lower - fence).astype(int) for fence in fences))
