@@ -21,15 +21,20 @@ import optreg
 
 STEPS, SAVE_EVERY, SIZE = 200, 2, 96
 EVENT = struct.Struct("<cq")  # what has happened, and the number of the step
+EARLY = {5: b"b", 10: b"r"}  # these runs are killed before they restore, and after that before their first step
 
 
 def train(folder, report):
-    """Train from the last complete checkpoint to the end, reporting each step, and the start and end of each save."""
+    """Train from the last complete checkpoint to the end, reporting each step, and start and end of each save.
+
+    Before all that, ``b`` tells that nothing is restored yet, and ``r`` at which step the training resumes.
+    """
     weights = tf.Variable(tf.ones((SIZE, SIZE)), name="weights")
     optimizer = optreg.get_optimizer("adam", learning_rate=0.01)
     optimizer.build([weights])
     checkpoint = tf.train.Checkpoint(weights=weights, optimizer=optimizer)
     manager = tf.train.CheckpointManager(checkpoint, folder, max_to_keep=3)
+    report(b"b", 0)
     if manager.latest_checkpoint:
         checkpoint.restore(manager.latest_checkpoint).assert_consumed()
     report(b"r", int(optimizer.iterations))
@@ -45,15 +50,21 @@ def train(folder, report):
     np.savez(f"{folder}/final.npz", weights, *slots, optimizer.iterations)
 
 
-def start(folder):
-    """Fork a run; return its process and the end of the pipe on which it reports."""
+def start(folder, last=None):
+    """Fork a run; return its process and the end of the pipe on which it reports. It kills itself at event ``last``."""
     reading, writing = os.pipe()
     child = os.fork()
     if child:
         os.close(writing)
         return child, reading
+
+    def report(kind, step):
+        os.write(writing, EVENT.pack(kind, step))
+        if kind == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     try:
-        train(folder, lambda kind, step: os.write(writing, EVENT.pack(kind, step)))
+        train(folder, report)
     except BaseException as error:
         os.write(2, f"{error!r}\n".encode())
         os._exit(1)
@@ -67,16 +78,15 @@ def events(reading):
     os.close(reading)
 
 
-def finish(folder):
-    child, reading = start(folder)
-    list(events(reading))
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def finish(folder, last=None):
+    child, reading = start(folder, last)
+    return {"events": list(events(reading)), "code": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}
 
 
 def kill_once(folder, chance):
     """Kill a run after a random number of events, every other time in the middle of a save; return what it reported."""
     child, reading = start(folder)
-    wanted, inside_save = chance.randint(2, 24), chance.random() < 0.5
+    wanted, inside_save = chance.randint(3, 25), chance.random() < 0.5
     seen = []
     for event in events(reading):
         seen.append(event)
@@ -90,9 +100,11 @@ def kill_once(folder, chance):
 def main(folder, seed, kills):
     undisturbed, disturbed = f"{folder}/undisturbed", f"{folder}/disturbed"
     chance = random.Random(seed)
-    codes = [finish(undisturbed)]
-    runs = [kill_once(disturbed, chance) for _ in range(kills)]
-    codes.append(finish(disturbed))
+    codes = [finish(undisturbed)["code"]]
+    runs = [
+        finish(disturbed, EARLY[number]) if number in EARLY else kill_once(disturbed, chance) for number in range(kills)
+    ]
+    codes.append(finish(disturbed)["code"])
     sys.stdout.write(json.dumps({"runs": runs, "codes": codes}))
 
 

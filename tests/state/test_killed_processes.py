@@ -38,9 +38,15 @@ def test_a_training_killed_twenty_times_ends_as_if_it_had_not_been(killed):
 
 @pytest.mark.slow
 def test_every_run_resumed_from_the_last_complete_checkpoint(killed):
-    complete, pending, inside_save = 0, 0, 0
+    complete, pending, inside_save, early = 0, 0, 0, []
     for run in killed[1]["runs"]:
-        kind, resumed = run["events"][0]
+        begun, *rest = run["events"]
+        assert begun == ["b", 0]
+        if len(rest) < 2:
+            early.append((len(rest), complete > 0))
+        if not rest:
+            continue
+        kind, resumed = rest[0]
         assert kind == "r"
         assert resumed in {complete, pending}
         started = [step for kind, step in run["events"] if kind == "w"]
@@ -50,4 +56,6 @@ def test_every_run_resumed_from_the_last_complete_checkpoint(killed):
         pending = max([complete, *started])
         inside_save += bool(started) and started[-1] not in finished
     assert complete > 0
+    # One was killed before it restored, one before its first step, both with a checkpoint there to lose.
+    assert early == [(0, True), (1, True)]
     assert inside_save >= KILLS // 4
