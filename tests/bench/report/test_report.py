@@ -407,6 +407,9 @@ def test_two_files_are_compared_with_a_verdict_for_each_entry(results: dict[str,
     for entry in baseline["speed"]:
         if entry["optimizer"] == "sgd" and entry["implementation"] == "optreg":
             entry["samples"] = [{**sample, "seconds": sample["seconds"] / 2} for sample in entry["samples"]]
+    for entry in slower["speed"]:
+        if identity(entry)[:3] == ("adam", "optreg", "eager"):
+            entry["state"] = {"name": "diverged", "reason": "no longer finite", "forecast": None}
     page = html.unescape(render(slower, baseline=baseline, files=("new.json", "old.json")))
     figure = page[page.index('id="comparison"') :].partition("</figure>")[0]
     assert "new.json against the baseline old.json" in figure
@@ -414,6 +417,9 @@ def test_two_files_are_compared_with_a_verdict_for_each_entry(results: dict[str,
     assert len(rows) == 4
     assert all("<td>2</td>" in row and "slower" in row for row in rows)
     assert "optreg bench report new.json --baseline old.json" in figure
+    lost = [row for row in table_of(page, "comparison") if row[0].startswith("adam, eager")]
+    assert [(row[2], row[-1]) for row in lost] == [("–", "diverged: no longer finite")] * 2
+    assert "adam, eager, tiny, cpu:0 finished in the baseline, and diverged: no longer finite" in figure
 
 
 def test_a_page_of_one_mode_has_only_its_sections(results: dict[str, Any]) -> None:
