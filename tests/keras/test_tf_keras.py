@@ -44,6 +44,20 @@ def test_training_curves_agree_between_both_kerases_ours_and_their_own(problem, 
     np.testing.assert_allclose(problem.curve(keras, keras.optimizers.Adam(0.01)), legacy, rtol=7e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [("Adadelta", 1.0), ("Adagrad", 0.01), ("Adamax", 0.01), ("Ftrl", 0.01), ("Nadam", 0.01), ("RMSprop", 0.01)],
+)
+def test_a_model_trains_with_each_classic_optimizer_as_with_that_of_tf_keras(problem, name, rate):
+    theirs = getattr(tf_keras.optimizers.legacy, name)(rate)
+    trained = [problem.compiled(tf_keras, optimizer) for optimizer in (wrapped(name, learning_rate=rate), theirs)]
+    for model in trained:
+        problem.fit(model, epochs=1)
+    for ours, legacy, untrained in zip(*(m.get_weights() for m in [*trained, problem.model(tf_keras)]), strict=True):
+        np.testing.assert_allclose(ours, legacy, rtol=1e-6, atol=1e-8)  # steps of 0.01 are rounded to 1e-9
+        assert not np.array_equal(ours, untrained)
+
+
 def test_the_adapter_is_a_legacy_optimizer_and_hands_everything_on():
     adapter = momentum()
     assert isinstance(adapter, tf_keras.optimizers.legacy.Optimizer)
