@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
 import pytest
+import tensorflow as tf
 
 import optreg
 from optreg.bench.probes.matrix import GROUPS, PROBES, answers, trial_of
 from optreg.bench.probes.probe import Group, ask
-from optreg.bench.probes.trial import Trial
+from optreg.bench.probes.trial import Gradient, Trial
 from optreg.bench.selection import parse_choice
 
 BY_NAME = {probe.name: probe for probe in PROBES}
@@ -58,6 +64,126 @@ def test_there_are_more_than_forty_probes_with_a_sentence_for_either_answer() ->
 def test_an_optimizer_has_the_properties_that_follow_from_its_formula(optimizer: str, yes: str, no: str) -> None:
     expected = dict.fromkeys(yes.split(), "yes") | dict.fromkeys(no.split(), "no")
     assert {name: answer(optimizer, name) for name in expected} == expected
+
+
+Rule = Callable[[np.ndarray, np.ndarray, float, int], Any]
+"""From weights, gradient, learning rate and number of the step, from 0, to the new weights, in their dtype."""
+
+
+class Ruled:
+    """An optimizer whose step is written out in NumPy, so that its properties can be read off; the rest is not."""
+
+    def __init__(self, rule: Rule, learning_rate: float = 0.01) -> None:
+        self._rule, self.learning_rate, self._step = rule, learning_rate, 0
+
+    def get_config(self) -> dict[str, Any]:
+        return {"learning_rate": self.learning_rate}
+
+    def build(self, variables: Iterable[Any]) -> None: ...
+
+    def apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> None:
+        with np.errstate(all="ignore"):
+            for gradient, variable in pairs:
+                weights = variable.numpy()
+                known = np.zeros_like(weights) if gradient is None else gradient.numpy()
+                rate = weights.dtype.type(self.learning_rate)
+                variable.assign(tf.cast(self._rule(weights, known, rate, self._step), variable.dtype))
+        self._step += 1
+
+
+class OnPaper(Trial):
+    """Walks the path of a rule without TensorFlow: hundreds of steps at once."""
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__(partial(Ruled, rule))
+        self._rule = rule
+
+    def path(
+        self,
+        gradient: Gradient,
+        start: Any,
+        *,
+        steps: int,
+        rate: float | None = None,
+        dtype: str = "float32",
+    ) -> np.ndarray:
+        kind = tf.as_dtype(dtype).as_numpy_dtype
+        weights, length = np.asarray(start, np.float64).astype(kind), kind(0.01 if rate is None else rate)
+        seen = [weights.astype(np.float64)]
+        with np.errstate(all="ignore"):
+            for step in range(steps):
+                known = np.asarray(gradient(seen[-1], step), np.float64).astype(kind)
+                weights = np.asarray(self._rule(weights, known, length, step)).astype(kind)
+                seen.append(weights.astype(np.float64))
+        return np.stack(seen)
+
+
+def descent(weights: np.ndarray, gradient: np.ndarray, rate: float, step: int) -> Any:
+    return weights - rate * gradient
+
+
+def creeping(weights: np.ndarray, gradient: np.ndarray, rate: float, step: int) -> Any:
+    return weights - rate * gradient / 100
+
+
+def by_sign(weights: np.ndarray, gradient: np.ndarray, rate: float, step: int) -> Any:
+    return weights - rate * np.sign(gradient)
+
+
+def decaying(weights: np.ndarray, gradient: np.ndarray, rate: float, step: int) -> Any:
+    return weights - 0.01 * weights - rate * gradient
+
+
+def by_square(weights: np.ndarray, gradient: np.ndarray, rate: float, step: int) -> Any:
+    return weights - rate * gradient * gradient
+
+
+# Of each probe somebody who has the property and somebody who has not, with the reason where it is not at hand.
+@pytest.mark.parametrize(
+    ("probe", "has", "lacks"),
+    [
+        ("zero-rate", descent, lambda w, g, rate, step: w - 0.01 * g),
+        ("rate-changes-at-once", "sgd", "sgd[momentum=0.9]"),  # its velocity holds earlier rates
+        ("default-works", lambda w, g, rate, step: w - 0.05 * g, descent),  # 0.99^200 = 0.13
+        ("loss-divided-by-thousand", by_sign, descent),
+        ("permutation", descent, lambda w, g, rate, step: w - rate * g * np.arange(1, 1 + len(w), dtype=w.dtype)),
+        ("reshaping", descent, lambda w, g, rate, step: w - rate * g / np.linalg.norm(g, axis=-1, keepdims=True)),
+        ("independence", "sgd", "sgd[global_clipnorm=1.0]"),
+        ("saddle", descent, creeping),  # 1e-4 * 1.02^60 = 3e-4 of the way to 1.4
+        ("monkey-saddle", lambda w, g, rate, step: w - rate * g / np.linalg.norm(g), creeping),  # gradients of 1e-3
+        ("curved-valley", lambda w, g, rate, step: w + rate * (1 - w), creeping),  # knows the way; does not get there
+        ("kink", lambda w, g, rate, step: w - rate * g * 0.95**step, descent),
+        ("noise", descent, lambda w, g, rate, step: w - g),  # a full step goes to the noise itself
+        # With gradients d steps old descent is stable below 2 sin(pi / (4 d + 2)): 0.28 for five.
+        ("stale-gradients", descent, lambda w, g, rate, step: w - 0.5 * g),
+        ("wrong-signs", descent, creeping),  # 0.99^160 * 1.01^40 = 0.3
+        ("cliff", by_sign, descent),
+        ("zero-gradient-at-first", descent, decaying),
+        (
+            "contains-nan",
+            descent,
+            lambda w, g, rate, step: w - rate * g / np.linalg.norm(g),
+        ),  # whose norm is not a number
+        ("contains-nan-in-its-variable", "sgd", "sgd[global_clipnorm=1.0]"),
+        ("survives-infinity", by_sign, descent),
+        ("absent-gradient", "sgd", decaying),
+        ("tiny-gradient-is-harmless", descent, lambda w, g, rate, step: w - rate * g / np.sqrt(g * g)),
+        ("contradicting-gradients", descent, lambda w, g, rate, step: w - rate * np.abs(g)),
+        ("bfloat16-moves", lambda w, g, rate, step: w - 10 * rate * g, descent),  # below 1 bfloat16 has steps of 0.004
+        ("bfloat16-converges", descent, creeping),  # from 0.2 before the minimum on its steps are lost
+        ("float16-small-gradients", descent, by_square),  # 1e-8 is zero in float16
+        ("float16-large-gradients", descent, by_square),  # 1e6 is infinite there
+        ("float64-digits", descent, lambda w, g, rate, step: (w - rate * g).astype(np.float32)),
+        ("float64-converges", descent, creeping),  # 0.99^300 = 0.05
+    ],
+)
+def test_a_probe_tells_those_who_have_the_property_from_those_who_lack_it(
+    probe: str, has: str | Rule, lacks: str | Rule
+) -> None:
+    def asked(one: str | Rule) -> str:
+        return answer(one, probe) if isinstance(one, str) else ask(BY_NAME[probe], OnPaper(one), "x").answer
+
+    assert (asked(has), asked(lacks)) == ("yes", "no")
 
 
 def test_the_matrix_asks_every_probe_and_stops_when_the_time_is_over() -> None:
