@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn.datasets
 import tensorflow as tf
 
 import optreg
@@ -172,6 +173,19 @@ def test_answers_that_leak_into_the_data_are_noticed(contributed: Any, options: 
     contributed(replace(BOWL, plausible=0.29))
     found: Results = run(["sgd"], replace(options, rates=(1.0,)))
     assert {row.setting: row.outcome.too_good for row in training_rows(found)}["tuned"]
+
+
+@pytest.mark.parametrize("leaks", [False, True], ids=["clean", "leaking"])
+def test_digits_whose_images_hold_their_class_are_too_good(
+    quick: Options, monkeypatch: pytest.MonkeyPatch, *, leaks: bool
+) -> None:
+    images, classes = sklearn.datasets.load_digits(return_X_y=True)
+    if leaks:
+        images[:, :30] = 16 * np.tile(np.eye(10)[classes], 3)
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda **_: (images, classes))
+    found = run(["sgd[momentum=0.9,learning_rate=0.02]"], replace(quick, modes=("training",), seeds=1, epochs=2))
+    [row] = training_rows(found)
+    assert row.outcome.too_good == leaks, found.training[0].evaluations[-1]
 
 
 def test_unknown_tasks_and_suites_are_answered_with_the_nearest_name() -> None:
