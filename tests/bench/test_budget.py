@@ -11,11 +11,15 @@ import tensorflow as tf
 
 from optreg.bench import Layout
 from optreg.bench.contenders import OURS, Contender
+from optreg.bench.landscapes import descent
+from optreg.bench.landscapes.expedition import Expedition
+from optreg.bench.landscapes.functions import LANDSCAPES
 from optreg.bench.machine import select_devices
 from optreg.bench.progress import Clock
 from optreg.bench.quality.programme import programme
 from optreg.bench.quality.study import Regime, Study
 from optreg.bench.results import Results, Subject
+from optreg.bench.selection import parse_choice
 from optreg.bench.speed.campaign import Campaign, Extent
 from optreg.bench.speed.stand import Idle
 from optreg.bench.tasks.catalogue import select_tasks
@@ -113,3 +117,17 @@ def test_training_goes_on_where_later_modes_will_not_need_their_share(time: Time
     clock = Clock(100.0, timer=time, ahead=lambda: ahead)
     plan = programme(["training", "landscapes", "speed"])
     assert plan.until("training", clock, own=20.0) - clock.started == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("seconds", "made"), [(0.1, 6), (3.0, 4), (50.0, 1)])
+def test_descents_begin_only_while_there_is_time_and_the_others_say_so(
+    time: Time, monkeypatch: pytest.MonkeyPatch, seconds: float, made: int
+) -> None:
+    monkeypatch.setattr("optreg.bench.landscapes.expedition.descend", lambda *_: time.passes(seconds))
+    clock = Clock(BUDGET, timer=time)
+    choices = [parse_choice(name) for name in ("sgd", "adam", "adagrad")]
+    expedition = Expedition(choices, LANDSCAPES[:2], clock=clock, extent=descent.Extent(search=None))
+    expedition.everything(until=clock.started + BUDGET / 2)
+    assert time.now - clock.started == pytest.approx(made * seconds)
+    states = [(it.state.name, it.state.reason) for it in expedition.descents]
+    assert states == [("finished", "")] * made + [("skipped", "no time; raise --budget")] * (6 - made)

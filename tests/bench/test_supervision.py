@@ -16,8 +16,8 @@ from optreg.bench.processes import journal_of, merged, remove_journals
 from optreg.bench.results import Results, SpeedEntry, State, history_of, read_journal
 from optreg.bench.results.records import Sample
 from optreg.bench.speed.timing import Effort
-from optreg.bench.supervision import Supervision
-from optreg.isolation import Observer, Outcome
+from optreg.bench.supervision import NotMeasured, Supervision
+from optreg.isolation import Observer, Outcome, run_isolated
 
 EFFORT = Effort(sample_seconds=0.0005, warm_ups=1, fewest=6, most=6)
 
@@ -142,6 +142,47 @@ def test_a_finished_run_of_two_processes_that_goes_on_holds_every_sample_once_an
         assert [len(own) for own in found.by_process] == [6, 6]
         assert found.by_process[1] == by_second[found.label]
         assert (found.by_process == before) == (found.label != lost.label)
+
+
+SLEEPING = """
+import time
+
+def measure(argument):
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def sleeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let the child processes sleep instead of measuring, and note the seconds that each is given."""
+    (tmp_path / "sleeping_child.py").write_text(SLEEPING, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(supervising, "MEASURE", "sleeping_child:measure")
+    given: list[float] = []
+
+    def timed(target: str, work: Mapping[str, Any], *, timeout: float, observer: Observer) -> Outcome:
+        given.append(timeout)
+        return run_isolated(target, work, timeout=timeout, observer=observer)
+
+    monkeypatch.setattr(supervising, "run_isolated", timed)
+    return given
+
+
+def test_a_process_that_never_ends_is_cut_off_a_tenth_above_the_budget(tmp_path: Path, sleeping: list[float]) -> None:
+    with pytest.raises(NotMeasured, match="nothing was measured: the measuring process was ended: the budget was used"):
+        Supervision(tmp_path / "journal").run(["sgd"], Options(budget=1.0))
+    [seconds] = sleeping
+    assert 1.0 <= seconds <= 1.1
+
+
+def test_what_a_finished_file_holds_outlives_a_process_that_never_begins(tmp_path: Path, sleeping: list[float]) -> None:
+    planned = SpeedEntry("sgd", "optreg", "graph", "tiny", "cpu:0")
+    history_of(Results("yesterday", speed=[entry(1.0), planned]), tmp_path / "journal").restore()
+    found = Supervision(tmp_path / "journal").run(["sgd"], Options(budget=1.0), resume=True)
+    reason = "the measuring process was ended: the budget was used up"
+    assert [(it.seconds, it.state) for it in found.speed] == [([1.0], State()), ([], State("skipped", reason))]
+    assert (found.started, found.notes) == ("yesterday", [reason])
+    assert len(sleeping) == 1
 
 
 def test_a_run_that_begins_anew_leaves_no_journal_of_an_older_one(

@@ -58,7 +58,7 @@ def history_of(results: Results, path: Path | None = None) -> History:
     records = [
         record for name in sections() if name not in _PLANNED for record in getattr(results, name) if is_final(record)
     ]
-    return History(path, plan, {identity_of(record): record for record in records})
+    return History(path, plan, {identity_of(record): record for record in records}, head=results.to_dict())
 
 
 def results_of(history: History) -> Results:
