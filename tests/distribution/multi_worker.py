@@ -1,7 +1,8 @@
 """One worker of a job with two, run by test_multi_worker.py: ``multi_worker.py INDEX FOLDER STAGE``.
 
 Stage ``first`` trains undisturbed, checks what has to hold for two workers, and trains anew with a checkpoint after
-each step until worker 1 kills itself. Stage ``restarted`` continues from the last checkpoint.
+each step until worker 1 kills itself. Stage ``restarted`` continues from the last checkpoint to the end, where worker 0
+kills itself.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
-from contextlib import nullcontext
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -21,62 +22,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from checks import report
+from split_training import STEPS, Training
 
 import optreg
 
-STEPS = 6
 LAST_COMPLETE_STEP = 3
 TIMEOUT_SECONDS = 10
-
-# [step, worker, element]; all sums are exact in binary.
-GRADIENTS = np.random.default_rng(7).integers(-8, 9, size=(STEPS, 2, 2)).astype(np.float32) / 8
-# The workers have different numbers of rows, some of them in common.
-ROWS = ([0, 2, 2], [1, 2])
-
-
-class Training:
-    """A vector, a 16-bit vector and an embedding with one optimizer, under the strategy or, for None, alone."""
-
-    def __init__(self, strategy, name, **arguments):
-        self.strategy = strategy
-        with strategy.scope() if strategy else nullcontext():
-            self.variables = [
-                tf.Variable([1.0, 2.0], name="vector"),
-                tf.Variable([1.0, 2.0], name="narrow", dtype=tf.float16),
-                tf.Variable(tf.ones((4, 2)), name="table"),
-            ]
-            self.optimizer = optreg.get_optimizer(name, **{"learning_rate": 0.125, **arguments})
-        self.checkpoint = tf.train.Checkpoint(variables=self.variables, optimizer=self.optimizer)
-        self._step = tf.function(self._everywhere) if strategy else self._apply
-
-    def _everywhere(self, *arguments):
-        self.strategy.run(self._apply, args=arguments)
-
-    def _apply(self, gradient, values, rows):
-        vector, narrow, table = self.variables
-        sparse = tf.IndexedSlices(values, rows, tf.constant([4, 2]))
-        self.optimizer.apply_gradients([(gradient, vector), (tf.cast(gradient, tf.float16), narrow), (sparse, table)])
-
-    def step(self, number, worker):
-        """Make a step on the gradients of one worker, or on those of both for None."""
-        workers = (0, 1) if worker is None else (worker,)
-        values = [np.tile(GRADIENTS[number, index], (len(ROWS[index]), 1)) for index in workers]
-        rows = [ROWS[index] for index in workers]
-        self._step(
-            tf.constant(GRADIENTS[number, workers, :].sum(axis=0)),
-            tf.constant(np.concatenate(values)),
-            tf.constant(np.concatenate(rows)),
-        )
-
-    def train(self, worker, steps=range(STEPS)):
-        for number in steps:
-            self.step(number, worker)
-        return self.values()
-
-    def values(self):
-        """Return all values by name; state created in a function has the optimizer's name in front."""
-        everything = (*self.variables, *self.optimizer.weights)
-        return {value.name.rpartition(f"{self.optimizer._name}/")[2]: value.numpy() for value in everything}
 
 
 def main(index, folder, stage):
@@ -94,23 +45,32 @@ def main(index, folder, stage):
         done = int(training.optimizer.iterations.numpy())
         save(folder / f"restarted-{index}", training.train(index, range(done, STEPS)))
         (folder / f"restarted-{index}.json").write_text(json.dumps({"continued_after": done}))
+        if index == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        for number in range(STEPS):
+            step_or_report_the_loss(training, number, index, folder)
 
 
 def train_until_a_worker_dies(strategy, index, folder):
     training = Training(strategy, "adam", clipnorm=0.5)
     manager = tf.train.CheckpointManager(training.checkpoint, folder / "checkpoints", max_to_keep=2)
     for number in range(STEPS):
-        started = time.monotonic()
-        try:
-            training.step(number, index)
-        except tf.errors.OpError as error:
-            lost = {"error": type(error).__name__, "seconds": time.monotonic() - started, "step": number}
-            (folder / f"lost-{index}.json").write_text(json.dumps(lost))
-            os._exit(0)
+        step_or_report_the_loss(training, number, index, folder)
         if index == 0:
             manager.save()
         if index == 1 and number == LAST_COMPLETE_STEP:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def step_or_report_the_loss(training, number, index, folder):
+    """Make a step; if the other worker is gone, write what was raised and leave."""
+    started = time.monotonic()
+    try:
+        training.step(number, index)
+    except tf.errors.OpError as error:
+        lost = {"error": type(error).__name__, "seconds": time.monotonic() - started, "step": number}
+        (folder / f"lost-{index}.json").write_text(json.dumps(lost))
+        os._exit(0)
 
 
 def save(path, values):
@@ -124,12 +84,12 @@ class Checks:
         self.strategy = strategy
         self.index = index
 
-    def same_as_one_process(self, name, **arguments):
-        together = Training(self.strategy, name, **arguments).train(self.index)
-        alone = Training(None, name, **arguments).train(None)
+    def same_as_one_process(self, name, steps=range(STEPS), **arguments):
+        together = Training(self.strategy, name, **arguments).train(self.index, steps)
+        alone = Training(None, name, **arguments).train(None, steps)
         assert together.keys() == alone.keys()
         for variable, expected in alone.items():
-            np.testing.assert_allclose(together[variable], expected, rtol=1e-6, err_msg=variable)
+            np.testing.assert_allclose(together[variable], expected, rtol=1e-6, err_msg=f"{variable} of {name}")
 
     def check_sgd_with_momentum_equals_one_process(self):
         self.same_as_one_process("sgd", momentum=0.5)
@@ -139,6 +99,22 @@ class Checks:
 
     def check_an_optimizer_with_a_number_beside_its_slots_equals_one_process(self):
         self.same_as_one_process("nadam")
+
+    def check_every_built_in_optimizer_equals_one_process_in_eager_steps(self):
+        for name in optreg.list_optimizers(distribution="optreg"):
+            self.same_as_one_process(name, range(3), eager=True)
+
+    def check_the_optimizer_may_be_created_outside_the_scope(self):
+        self.same_as_one_process("adam", optimizer_in_scope=False)
+
+    def check_a_checkpoint_written_without_strategy_continues_with_two_workers(self):
+        alone, together = Training(None, "nadam"), Training(self.strategy, "nadam", learning_rate=0.5, eager=True)
+        alone.train(None, range(3))
+        with tempfile.TemporaryDirectory() as folder:
+            together.checkpoint.restore(alone.checkpoint.save(Path(folder) / "alone"))
+            values = together.train(self.index, range(3, STEPS))
+        for variable, expected in alone.train(None, range(3, STEPS)).items():
+            np.testing.assert_allclose(values[variable], expected, rtol=1e-6, err_msg=variable)
 
     def check_the_state_is_the_same_in_both_workers(self):
         training = Training(self.strategy, "adagrad")

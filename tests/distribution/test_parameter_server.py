@@ -1,4 +1,8 @@
-"""Training with parameter servers equals training without, and goes on when a worker dies."""
+"""Training with parameter servers equals training without, and goes on when a worker dies.
+
+Both servers and one worker share the process of the coordinator, and talk to it through gRPC as if they did not: a
+process for each would load TensorFlow twice more. The worker that is killed has its own.
+"""
 
 from __future__ import annotations
 

@@ -74,6 +74,41 @@ def test_a_changed_learning_rate_reaches_every_replica(strategy, where):
     assert optimizer.iterations.numpy() == 3
 
 
+def test_a_loss_scale_leaves_out_what_overflows_in_any_replica(strategy):
+    with strategy.scope():
+        variable = tf.Variable([0.0, 0.0])
+        optimizer = optreg.LossScaleOptimizer(SGD(1.0, momentum=0.5), initial_scale=8.0, dynamic_growth_steps=2)
+
+    def replica(gradient):
+        scaled = optimizer.get_scaled_loss(tf.constant(1.0)) * gradient
+        optimizer.apply_gradients([(optimizer.get_unscaled_gradients([scaled])[0], variable)])
+
+    @tf.function
+    def step(gradient):
+        strategy.run(replica, args=(gradient,))
+
+    history = []
+    for values in [
+        ([1.0, 1.0], [1.0, 2.0]),
+        ([1.0, float("inf")], [1.0, 1.0]),
+        ([1.0, 1.0], [float("nan"), 1.0]),
+        ([0.0, 1.0], [0.0, 1.0]),
+        ([0.0, 0.0], [0.0, 0.0]),
+    ]:
+        step(per_replica(strategy, values))
+        first, *others = copies(strategy, variable)
+        for other in others:
+            np.testing.assert_array_equal(other, first)
+        history.append((float(optimizer.loss_scale), copies(strategy, optimizer.iterations)[0], first.tolist()))
+    assert history == [
+        (8.0, 1, [-2.0, -3.0]),
+        (4.0, 1, [-2.0, -3.0]),
+        (2.0, 1, [-2.0, -3.0]),
+        (2.0, 2, [-3.0, -6.5]),  # the momentum is [-1, -3.5]
+        (4.0, 3, [-3.5, -8.25]),
+    ]
+
+
 def test_a_schedule_counts_steps_and_not_replicas(strategy):
     with strategy.scope():
         variable = tf.Variable([0.0, 0.0])
