@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,6 +84,114 @@ def test_a_library_that_raises_is_an_answer_and_not_the_end() -> None:
     out = io.StringIO()
     serve(io.StringIO(json.dumps({"library": "unheard-of", "threads": 1}) + "\n"), out)
     assert json.loads(out.getvalue()) == {"error": "KeyError: 'unheard-of'"}
+
+
+class Tensor:
+    """As much of ``torch.Tensor`` as is asked for, in float32."""
+
+    def __init__(self, shape: Sequence[int], *, requires_grad: bool = False) -> None:
+        self.shape, self.requires_grad, self.grad = tuple(shape), requires_grad, None
+
+    def __rmul__(self, factor: float) -> Tensor:
+        return self
+
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+    def element_size(self) -> int:
+        return 4
+
+
+class Adam:
+    """Keeps the state that ``torch.optim.Adam`` documents, and counts its steps; its constructor is theirs."""
+
+    made: list[Adam]
+
+    def __init__(
+        self,
+        params: Sequence[Tensor],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        fused: bool | None = None,
+    ) -> None:
+        self.params, self.arguments, self.steps = params, {"lr": lr, "betas": betas, "eps": eps, "fused": fused}, 0
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.made.append(self)
+
+    def step(self) -> None:
+        assert all(param.requires_grad and param.grad is not None for param in self.params)
+        self.steps += 1
+        for param in self.params:
+            moments = {name: Tensor(param.shape) for name in ("exp_avg", "exp_avg_sq")}
+            self.state[param] = {"step": Tensor(()), **moments, "note": "no tensor"}
+
+
+class Adadelta(Adam):
+    def __init__(self, params: Sequence[Tensor], lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6) -> None:
+        super().__init__(params, lr)
+
+
+@pytest.fixture
+def torch(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A library with the names of torch that the worker uses; torch itself is too large for these tests."""
+    Adam.made = []
+    library = SimpleNamespace(
+        __version__="2.99",
+        threads=[],
+        compiled=[],
+        optim=SimpleNamespace(Adam=Adam, Adadelta=Adadelta),
+        is_tensor=lambda value: isinstance(value, Tensor),
+        randn=lambda shape, requires_grad=False: Tensor(shape, requires_grad=requires_grad),
+    )
+    library.set_num_threads = library.threads.append
+
+    def compiled(step: Callable[[], None]) -> Callable[[], None]:
+        library.compiled.append(step)
+        return step
+
+    library.compile = compiled
+    monkeypatch.setitem(sys.modules, "torch", library)
+    return library
+
+
+def told(variant: str, name: str, *orders: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the worker answers to the order of an optimizer of torch, and to further ones."""
+    settings = {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-7, "decay": 0.5}
+    first = {"library": "torch", "variant": variant, "class": name, "hyperparameters": settings}
+    first |= {"shapes": [[3, 4], [5]], "threads": 2}
+    out = io.StringIO()
+    serve(io.StringIO("".join(json.dumps(order) + "\n" for order in (first, *orders))), out)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("variant", "fused", "compilations"), [("", None, 0), ("fused", True, 0), ("compiled", None, 1)]
+)
+def test_torch_is_set_up_as_ordered_and_makes_the_steps_that_it_is_told(
+    torch: SimpleNamespace, variant: str, fused: bool | None, compilations: int
+) -> None:
+    about, answer = told(variant, "Adam", {"steps": 3})
+    assert about["slots"] == {"step": 2 * 4, "exp_avg": 17 * 4, "exp_avg_sq": 17 * 4}
+    assert (about["version"], about["notes"]) == ("2.99", ["runs without decay=0.5"])
+    assert min(about["build"], about["first"], about["compile"], answer["seconds"]) >= 0
+    [made] = Adam.made
+    assert made.arguments == {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-7, "fused": fused}
+    assert [param.shape for param in made.params] == [(3, 4), (5,)]
+    assert made.steps == 2 + 3  # the first, one that tells the compilation from it, and those asked for
+    assert (torch.threads, torch.compiled) == ([2], [made.step] * compilations)
+
+
+@pytest.mark.usefixtures("torch")
+@pytest.mark.parametrize(
+    ("variant", "name", "message"),
+    [("fused", "Adadelta", "torch 2.99 has no fused Adadelta"), ("", "Ftrl", "torch.optim has no optimizer Ftrl")],
+)
+def test_what_torch_has_not_is_told(variant: str, name: str, message: str) -> None:
+    assert told(variant, name) == [{"unavailable": message}]
 
 
 def test_a_library_that_is_not_installed_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
