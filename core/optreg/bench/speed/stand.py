@@ -142,7 +142,7 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
             if kernel is not None:
                 kernel.close()
         for entry, stand in stands:
-            entry.traces = _traces(entry, stand)  # a second one is a retrace while sampling
+            entry.traces = stand.traces.get(entry.execution) or None  # a second one is a retrace while sampling
             _check_finite(entry, stand)
     gc.collect()
 
@@ -168,18 +168,13 @@ def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
         if is_compiled(entry):
             again = _timed(step)
             entry.compile, entry.first = max(entry.first - again, 0.0), again
-        entry.traces = _traces(entry, stand)
+        entry.traces = stand.traces.get(entry.execution) or None  # eager steps are not traced
         if entry.trace is not None:
             entry.operations = len(stand.traced(entry.execution).get_concrete_function().graph.get_operations())
     except Exception as error:  # an optimizer may raise anything, and must not end the run
         entry.state = State.failed(error)
         return None
     return Contestant(entry, step, _wait)
-
-
-def _traces(entry: SpeedEntry, stand: Stand) -> int | None:
-    """Return how often the step was made into a graph; None where it never is, or not in this process."""
-    return stand.traces.get(entry.execution) or None
 
 
 @dataclass
