@@ -123,7 +123,7 @@ def test_tables_and_report_show_what_was_measured(results: Results, capsys: pyte
     assert "<svg" in figure
     assert "4,960" in figure
     assert "Correctness only" in figure
-    assert "optreg bench sgd adam --strategy mirrored --replicas 1,2" in figure
+    assert "optreg bench sgd adam --mode replicas --budget 600 --layout small" in figure
 
 
 def entry(replicas: int, *, step: float, reduction: float = 0.0) -> ReplicaEntry:

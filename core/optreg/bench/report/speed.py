@@ -186,8 +186,7 @@ def _peers(document: Record, rows: Sequence[Record]) -> Exhibit:
     return Exhibit(
         "peers",
         "Other libraries beside ours",
-        "Ratio of the medians of interleaved samples with its 95 % bootstrap interval; grey squares: no difference "
-        "seen.",
+        "Ratio of the medians of interleaved samples with its 95 % interval; grey squares: no difference seen.",
         Table(
             ("peer", "layout", "time / ours", "95 %", "verdict"),
             [_peer_cells(row) for row in rows],
