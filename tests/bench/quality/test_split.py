@@ -39,7 +39,10 @@ def test_table_and_report_show_the_parts(results: Results, capsys: pytest.Captur
     page = html.unescape(render(document(results)))
     figure = page[page.index('id="split"') :].partition("</figure>")[0]
     assert "<svg" in figure
-    assert "optreg bench sgd --mode training --task embedding --task digits --split" in figure
+    assert (
+        "optreg bench sgd --mode training --task embedding --task digits --seeds 1 --epochs 1 --budget 600 --split"
+        in figure
+    )
 
 
 @pytest.mark.usefixtures("misbehaving")
