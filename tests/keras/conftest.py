@@ -59,6 +59,17 @@ class Problem(NamedTuple):
         history = model.fit(self.x, self.y, batch_size=16, epochs=epochs, shuffle=False, verbose=0, **options)
         return history.history["loss"]
 
+    def fit_interrupted(self, keras, model, folder, epochs):
+        """Train with a backup in the folder, until an interrupt at the beginning of the third epoch."""
+
+        class Interrupted(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                if epoch == 2:
+                    raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            self.fit(model, epochs=epochs, callbacks=[keras.callbacks.BackupAndRestore(folder), Interrupted()])
+
     def curve(self, keras, optimizer, **options):
         return self.fit(self.compiled(keras, optimizer, **options))
 

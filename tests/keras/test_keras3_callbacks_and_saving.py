@@ -63,20 +63,9 @@ def test_training_stops_early_and_on_nan(problem):
     assert len(problem.fit(wild, epochs=9, callbacks=[keras.callbacks.TerminateOnNaN()])) == 1
 
 
-class Interrupted(keras.callbacks.Callback):
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 2:
-            raise KeyboardInterrupt
-
-
 def test_backup_and_restore_continues_an_interrupted_training(problem, tmp_path):
     undisturbed = problem.fit(problem.compiled(keras, momentum()), epochs=4)
-    with pytest.raises(KeyboardInterrupt):
-        problem.fit(
-            problem.compiled(keras, momentum()),
-            epochs=4,
-            callbacks=[keras.callbacks.BackupAndRestore(tmp_path), Interrupted()],
-        )
+    problem.fit_interrupted(keras, problem.compiled(keras, momentum()), tmp_path, epochs=4)
     model = problem.compiled(keras, momentum())
     losses = problem.fit(model, epochs=4, callbacks=[keras.callbacks.BackupAndRestore(tmp_path)])
     assert losses == undisturbed[2:]

@@ -50,12 +50,10 @@ def show_replicas(results: Results) -> None:
     for entry in measured:
         if entry.as_declared is False:
             kept = ", ".join(str(size) for size in sorted(set(entry.bytes_each)))
-            where = f"{entry.optimizer} on {entry.replicas} replicas, {entry.strategy}, {entry.layout}"
-            rendering.paragraph(f"{where} keeps {kept} bytes of state each, its card declares {entry.declared}")
+            rendering.paragraph(f"{entry.label} keeps {kept} bytes of state each, its card declares {entry.declared}")
     for entry in results.replicas:
         if entry.state.name != "finished":
-            where = f"{entry.optimizer} on {entry.replicas} replicas, {entry.strategy}, {entry.layout}"
-            rendering.paragraph(f"{entry.state.name}: {where}: {entry.state.reason}")
+            rendering.paragraph(f"{entry.state.name}: {entry.label}: {entry.state.reason}")
 
 
 def _cells(entry: ReplicaEntry, results: Results) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from optreg.bench.quality.rows import ranked, training_rows
 from optreg.bench.quality.split import SplitEntry
 from optreg.bench.replicas.records import ReplicaEntry, alone_of
 from optreg.bench.results import Results, SpeedEntry, json_ready
-from optreg.bench.speed.ceiling import CEILING
+from optreg.bench.speed.ceiling import AIDS, CEILING
 from optreg.bench.speed.costs import fit_costs
 from optreg.bench.speed.timing import PRECISION
 from optreg.bench.statistics import (
@@ -85,14 +85,8 @@ def document(results: Results) -> dict[str, Any]:
 
 def _split(entry: SplitEntry) -> dict[str, Any]:
     keys = ("optimizer", "implementation", "task", "device")
-    return (
-        {key: getattr(entry, key) for key in keys}
-        | {**entry.medians}
-        | {
-            "share_of_update": entry.share_of_update,
-            "sum_of_parts": entry.sum_of_parts,
-        }
-    )
+    derived = {**entry.medians, "share_of_update": entry.share_of_update, "sum_of_parts": entry.sum_of_parts}
+    return {key: getattr(entry, key) for key in keys} | derived
 
 
 def _replicas(entry: ReplicaEntry, results: Results) -> dict[str, Any]:
@@ -137,7 +131,7 @@ def _ceiling(row: SpeedRow, limit: SpeedEntry | None) -> float | None:
 
 def _fastest(entry: SpeedEntry, ours: Collection[SpeedEntry]) -> SpeedEntry | None:
     """Return our fastest run in the same spot, to compare with what runs in a way that ours was not measured in."""
-    if entry.implementation in ("harness", CEILING):
+    if entry.implementation in AIDS:
         return None
     found = [it for it in ours if it.samples and _spot(it) == _spot(entry)]
     return min(found, key=lambda it: spread(it.seconds).median, default=None)

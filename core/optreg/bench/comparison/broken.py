@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from optreg.bench.comparison.metrics import AIDS
 from optreg.bench.results import Results
 from optreg.bench.results.sections import Identity, identity_of
+from optreg.bench.speed.ceiling import AIDS
 
 _SECTIONS = ("training", "splits", "descents", "memory", "replicas", "speed")
 
@@ -53,7 +53,7 @@ def _records(results: Results) -> Iterator[tuple[Identity, str, Any]]:
 
 def _label(section: str, record: Any) -> str:
     """Return the words that the metrics of the same entry have."""
-    if section == "speed":
+    if section in ("speed", "replicas"):
         return str(record.label)
     if section == "training":
         return f"{record.optimizer} {record.setting} {record.implementation} on {record.task}"
@@ -61,6 +61,4 @@ def _label(section: str, record: Any) -> str:
         return f"{record.optimizer} on {record.layout}, {record.device}"
     if section == "descents":
         return f"{record.optimizer} {record.setting} on {record.landscape}"
-    if section == "splits":
-        return f"parts of a step of {record.optimizer} {record.implementation} on {record.task}"
-    return f"{record.optimizer} on {record.replicas} replicas, {record.strategy}, {record.layout}"
+    return f"parts of a step of {record.optimizer} {record.implementation} on {record.task}"

@@ -8,13 +8,10 @@ from typing import Any, Literal
 
 from optreg.bench.results import Results, SpeedEntry, TrainingRun
 from optreg.bench.results.sections import Identity, identity_of
-from optreg.bench.speed.ceiling import CEILING
+from optreg.bench.speed.ceiling import AIDS
 
 Samples = list[list[float]]
 """The values of each process; of what is exact, one value of one."""
-
-AIDS = ("harness", CEILING)
-"""What is measured beside the optimizers, and is none."""
 
 Judged = Literal["times", "outcomes", "exact", "size", "never"]
 """How a change is told from chance.

@@ -40,6 +40,11 @@ class ReplicaEntry:
     reductions: list[float] = field(default_factory=list)
 
     @property
+    def label(self) -> str:
+        """What was measured, in words."""
+        return f"{self.optimizer} on {self.replicas} replicas, {self.strategy}, {self.layout}"
+
+    @property
     def as_declared(self) -> bool | None:
         """Whether every replica keeps the bytes that the card declares; None where there is nothing to compare."""
         if self.declared is None or not self.bytes_each:

@@ -10,7 +10,7 @@ import numpy as np
 from optreg.bench.report.canvas import FAINT, INK, colour, drawing
 from optreg.bench.report.figure import Exhibit, Table
 from optreg.bench.report.text import clean, command, interval, number, seconds, series_name, unique
-from optreg.bench.speed.ceiling import CEILING
+from optreg.bench.speed.ceiling import AIDS
 from optreg.bench.statistics.comparison import ALPHA, THRESHOLD, Change, Pair, compare_all
 
 Record = Mapping[str, Any]
@@ -92,7 +92,7 @@ def _samples(document: Record) -> dict[Key, list[float]]:
     for entry in document.get("speed", []):
         taken = [float(sample["seconds"]) for sample in entry["samples"] if sample["seconds"] is not None]
         finished = entry["state"]["name"] == "finished"
-        if taken and finished and entry["implementation"] not in ("harness", CEILING):
+        if taken and finished and entry["implementation"] not in AIDS:
             found[_key(entry)] = taken
     return found
 

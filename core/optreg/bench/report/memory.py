@@ -8,7 +8,7 @@ from typing import Any
 from optreg.bench.report.again import again
 from optreg.bench.report.figure import Exhibit, Table
 from optreg.bench.report.text import clean, number, series_name, unique
-from optreg.bench.speed.ceiling import CEILING
+from optreg.bench.speed.ceiling import AIDS
 
 Record = Mapping[str, Any]
 
@@ -17,7 +17,7 @@ def memory_exhibits(document: Record) -> Iterator[Exhibit]:
     """Yield the bytes of the slots, and of the process where they were measured; nothing where nothing is known."""
     of_process = [it for it in document.get("memory", []) if it["state"]["name"] == "finished"]
     stepped = [it for it in document.get("speed", []) if it["slots"] or it["build"] is not None]
-    stepped = [it for it in stepped if it["implementation"] not in ("harness", CEILING)]
+    stepped = [it for it in stepped if it["implementation"] not in AIDS]
     if stepped or of_process:
         yield _slots(document, stepped or of_process, "speed" if stepped else "memory")
     if of_process:

@@ -12,7 +12,7 @@ from optreg.bench.report.again import again
 from optreg.bench.report.canvas import FAINT, INK, colour, drawing
 from optreg.bench.report.figure import Exhibit, Table
 from optreg.bench.report.text import clean, number, seconds, series_name, unique
-from optreg.bench.speed.ceiling import CEILING
+from optreg.bench.speed.ceiling import AIDS, CEILING
 from optreg.bench.statistics import outlier_classes, outliers
 
 Record = Mapping[str, Any]
@@ -65,7 +65,7 @@ def _rounds(document: Record, entries: Sequence[Record], name: str) -> Exhibit:
     with drawing(name, height=3.0) as it:
         (axes,) = it.axes()
         for entry in entries:
-            aid = entry["implementation"] in ("harness", CEILING)
+            aid = entry["implementation"] in AIDS
             shade = FAINT if aid else colour(optimizers.index(entry["optimizer"]))
             _strokes(axes, _taken(entry), scale, shade)
         axes.axhline(1, color=INK, linewidth=1, linestyle=(0, (1, 2)))

@@ -9,13 +9,12 @@ from optreg.bench.report.again import again
 from optreg.bench.report.canvas import FAINT, INK, colour, drawing, logarithmic, marker, plain
 from optreg.bench.report.figure import Exhibit, Table
 from optreg.bench.report.text import clean, interval, number, seconds, series_name, unique
-from optreg.bench.speed.ceiling import CEILING, FLAGGED
+from optreg.bench.speed.ceiling import AIDS, CEILING, FLAGGED
 
 Record = Mapping[str, Any]
 
 _SETUP = ("build", "trace", "compile", "first")
 _NEEDED = ("parameters", "tensors", "traffic", *_SETUP, "state")
-_AIDS = ("harness", CEILING)
 """What is measured beside the optimizers, and is none."""
 
 
@@ -28,7 +27,7 @@ def speed_exhibits(document: Record) -> Iterator[Exhibit]:
     measured = [row for row in rows if row["spread"]]
     for place, key in enumerate(unique([(row["layout"], row["device"]) for row in measured])):
         yield _steps(document, [row for row in measured if (row["layout"], row["device"]) == key], f"steps-{place}")
-    if any(row["bytes_per_second"] and row["implementation"] not in _AIDS for row in measured):
+    if any(row["bytes_per_second"] and row["implementation"] not in AIDS for row in measured):
         yield _roofline(document, [row for row in measured if row["bytes_per_second"]])
     peers = [row for row in measured if row["ratio_interval"]]
     if peers:
@@ -50,7 +49,7 @@ def _steps(document: Record, rows: Sequence[Record], name: str) -> Exhibit:
     with drawing(name, height=0.9 + 0.27 * len(rows)) as it:
         (axes,) = it.axes()
         for place, row in enumerate(rows):
-            shade = FAINT if row["implementation"] in _AIDS else colour(optimizers.index(row["optimizer"]))
+            shade = FAINT if row["implementation"] in AIDS else colour(optimizers.index(row["optimizer"]))
             spread = row["spread"]
             axes.plot(
                 [spread["lower_quartile"], spread["upper_quartile"]], [place] * 2, color=shade, linewidth=5, alpha=0.35
@@ -65,7 +64,7 @@ def _steps(document: Record, rows: Sequence[Record], name: str) -> Exhibit:
         axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=9)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel("time of one update step (left is better)")
-    fastest = next((row for row in rows if row["implementation"] not in _AIDS), rows[0])
+    fastest = next((row for row in rows if row["implementation"] not in AIDS), rows[0])
     return Exhibit(
         name,
         f"Update step on {clean(layout)}, {clean(device)}",
@@ -113,7 +112,7 @@ def _step_cells(row: Record) -> tuple[str, ...]:
 def _roofline(document: Record, rows: Sequence[Record]) -> Exhibit:
     limits = [row for row in rows if row["implementation"] == CEILING]
     ceilings = sorted((row["traffic"], row["bytes_per_second"]) for row in limits)
-    rows = [row for row in rows if row["implementation"] not in _AIDS]
+    rows = [row for row in rows if row["implementation"] not in AIDS]
     optimizers = unique([row["optimizer"] for row in rows])
     with drawing("roofline", height=4.0) as it:
         (axes,) = it.axes()

@@ -23,6 +23,9 @@ CEILING = "ceiling"
 PROBE = "probe"
 """Implementation and execution of the entries that measure the limit."""
 
+AIDS = ("harness", CEILING)
+"""Implementations that are measured beside the optimizers, and are none."""
+
 FLAGGED = 1.05
 """Share of the ceiling above which a step is marked: the kernel was slowed down, or the step skips work."""
 
