@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from optreg.bench import Results, document, results_schema, write_results
 from optreg.bench.results import SlotBytes, SpeedEntry, State
 from optreg.bench.results.records import Sample, StateName
+from optreg.bench.speed.ceiling import CEILING, PROBE
 from optreg_cli.main import app
 
 STEADY = [0.01 * (1 + 0.001 * number) for number in range(10)]
@@ -38,12 +39,18 @@ def write(
     state_bytes: int = 8,
     state: StateName = "finished",
     first: float | None = None,
+    limit: float | None = None,
 ) -> str:
     entry = SpeedEntry(optimizer, "optreg", "graph", "tiny", "cpu:0", 2, 1, build=0.1, traces=1, first=first)
     entry.samples = [Sample(number, 0, 1, value) for number, value in enumerate(seconds)]
     entry.slots = [SlotBytes("m", state_bytes, 8)]
     entry.state = State(state, "" if state == "finished" else "the kernel is on holiday")
-    write_results(Path(name), document(Results("2026-01-01", speed=[entry])))
+    entries = [entry]
+    if limit is not None:
+        beside = SpeedEntry(optimizer, CEILING, PROBE, "tiny", "cpu:0", 2, 1)
+        beside.samples = [Sample(number, 1, 1, limit * value) for number, value in enumerate(STEADY)]
+        entries.append(beside)
+    write_results(Path(name), document(Results("2026-01-01", speed=entries)))
     return name
 
 
@@ -80,6 +87,19 @@ def test_what_became_slower_stands_in_the_table_with_its_interval() -> None:
     assert "1.200" in row
     assert row.endswith("worse")
     assert "FAILED step_time:median>5%: adam graph optreg on tiny, cpu:0: step_time median grew by 20.0%" in done.stdout
+
+
+@pytest.mark.parametrize(("slower", "code", "verdict"), [(1.2, 4, "~ unclear"), (1.5, 1, "worse")])
+def test_a_machine_that_became_slower_itself_is_told_and_fails_no_gate(slower: float, code: int, verdict: str) -> None:
+    old, new = write("a.json", STEADY, limit=1.0), write("b.json", [slower * it for it in STEADY], limit=1.2)
+    done = bench("compare", old, new, "--strict")
+    assert done.exit_code == code
+    assert verdict in next(line for line in done.stdout.splitlines() if "step_time" in line)
+    told = " ".join(done.stdout.split())
+    assert (
+        "not alike: the machine itself: beside 1 of 1 entries a kernel of fixed work takes 1.20 to 1.20 times" in told
+    )
+    assert "the machine itself" not in bench("compare", old, write("c.json", STEADY, limit=1.04)).stdout
 
 
 def test_what_broke_is_told_with_its_reason_and_fails_in_reports_for_other_programs() -> None:

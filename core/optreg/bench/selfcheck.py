@@ -14,11 +14,14 @@ from dataclasses import dataclass
 
 from optreg.bench.comparison.comparing import compare_results
 from optreg.bench.results import Results, Sample, SpeedEntry
-from optreg.bench.speed.ceiling import Ceiling, usable_threads
+from optreg.bench.speed.ceiling import CEILING, PROBE, Ceiling, usable_threads
 from optreg.bench.statistics import THRESHOLD
 
 UNITS = 100
 """Pieces of work in a step; a slowdown of 3 % makes it 103."""
+
+LIMIT_UNITS = 25
+"""Pieces of work in a sample of the limit, which is taken beside each step as in a run of the benchmark."""
 
 ENOUGH = 0.95
 """Share of the comparisons that must find a slowdown for it to count as detectable."""
@@ -122,10 +125,12 @@ def _count(
 def _run(work: Work, slowdown: float, clock: Callable[[], float]) -> Results:
     """Return results as a run of its own would have found them."""
     units, begun = round(UNITS * (1 + slowdown)), clock()
-    entry = SpeedEntry("work", "selfcheck", "probe", "units", "cpu:0")
+    entry = SpeedEntry("work", "selfcheck", "eager", "units", "cpu:0")
+    limit = SpeedEntry("work", CEILING, PROBE, "units", "cpu:0")
     while clock() - begun < _RUN_SECONDS:
         entry.samples.append(Sample(len(entry.samples), 0, 1, work(units)))
-    return Results("", speed=[entry])
+        limit.samples.append(Sample(len(limit.samples), 1, 1, work(LIMIT_UNITS)))
+    return Results("", speed=[entry, limit])
 
 
 def _kernel() -> Work:

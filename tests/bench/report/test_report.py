@@ -413,13 +413,13 @@ def test_two_files_are_compared_with_a_verdict_for_each_entry(results: dict[str,
     page = html.unescape(render(slower, baseline=baseline, files=("new.json", "old.json")))
     figure = page[page.index('id="comparison"') :].partition("</figure>")[0]
     assert "new.json against the baseline old.json" in figure
-    rows = re.findall(r"<tr><th[^>]*>(sgd, .*?)</tr>", figure)
+    rows = re.findall(r"<tr><th[^>]*>(sgd \w+ optreg on .*?)</tr>", figure)
     assert len(rows) == 4
     assert all("<td>2</td>" in row and "slower" in row for row in rows)
     assert "optreg bench report new.json --baseline old.json" in figure
-    lost = [row for row in table_of(page, "comparison") if row[0].startswith("adam, eager")]
+    lost = [row for row in table_of(page, "comparison") if row[0].startswith("adam eager optreg")]
     assert [(row[2], row[-1]) for row in lost] == [("–", "diverged: no longer finite")] * 2
-    assert "adam, eager, tiny, cpu:0 finished in the baseline, and diverged: no longer finite" in figure
+    assert "adam eager optreg on tiny, cpu:0 finished before and diverged: no longer finite" in figure
 
 
 def test_a_page_of_one_mode_has_only_its_sections(results: dict[str, Any]) -> None:

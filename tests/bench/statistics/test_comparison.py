@@ -115,3 +115,24 @@ def test_a_median_of_zero_is_compared_without_dividing_by_it() -> None:
     [grown, gone] = compare_all([Pair([[0.0] * 8], [around(1.0, 8)]), Pair([around(1.0, 8)], [[0.0] * 8])])
     assert (grown.direction, grown.ratio) == ("slower", np.inf)
     assert (gone.direction, gone.ratio) == ("faster", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("factor", "machine", "direction"),
+    [
+        (1.2, 1.2, "unclear"),
+        (1.2, 1.16, "unclear"),  # 1.2 / 1.16 = 1.034, below the threshold
+        (1.2, 1.1, "slower"),  # 1.2 / 1.1 = 1.091
+        (1.2, 0.8, "slower"),
+        (0.8, 0.8, "unclear"),
+        (0.8, 0.9, "faster"),  # 0.8 / 0.9 = 0.889, below 1 / 1.05 = 0.952
+        (1.0, 1.2, "same"),
+    ],
+)
+def test_what_the_machine_itself_changed_by_is_no_change_of_the_entry(
+    factor: float, machine: float, direction: str
+) -> None:
+    pair = Pair([around(1.0)], [around(factor)], ([around(5.0)], [around(5.0 * machine)]))
+    [change] = compare_all([pair])
+    assert change.direction == direction
+    assert change.drift == pytest.approx(machine)

@@ -11,7 +11,8 @@ import numpy as np
 from optreg.bench.comparison.broken import Breakage, breakages
 from optreg.bench.comparison.metrics import METRICS, Metric, Samples
 from optreg.bench.results import Results
-from optreg.bench.results.sections import Identity
+from optreg.bench.results.sections import Identity, identity_of
+from optreg.bench.speed.ceiling import CEILING
 from optreg.bench.statistics import THRESHOLD, Change, Pair, compare_all, fewest_samples
 from optreg.bench.statistics.comparison import Direction
 
@@ -20,6 +21,8 @@ _MACHINE = ("processor", "usable_cores", "python", "devices", "threads", "settin
 Outcome: TypeAlias = Direction | Literal["not judged"]
 
 _Matched: TypeAlias = tuple[Identity, str, Samples, Samples]
+
+_Limits: TypeAlias = dict[Identity, Samples]
 
 
 @dataclass(frozen=True)
@@ -90,15 +93,16 @@ def compare_results(
     rows: list[Row] = []
     only_old: dict[str, None] = {}
     only_new: dict[str, None] = {}
+    limits = _limits(old), _limits(new)
     for name in metrics:
         before, after = _read(METRICS[name], old), _read(METRICS[name], new)
         shared = [key for key in after if key in before]
-        rows += _rows(METRICS[name], [(key, *before[key], after[key][1]) for key in shared], threshold)
+        rows += _rows(METRICS[name], [(key, *before[key], after[key][1]) for key in shared], limits, threshold)
         only_old |= dict.fromkeys(before[key][0] for key in before if key not in after)
         only_new |= dict.fromkeys(after[key][0] for key in after if key not in before)
     broken = breakages(old, new)
     gone = tuple(label for label in only_old if label not in {it.label for it in broken})
-    return Comparison(tuple(rows), broken, gone, tuple(only_new), tuple(_differences(old, new)))
+    return Comparison(tuple(rows), broken, gone, tuple(only_new), (*_differences(old, new), *_drift(rows)))
 
 
 def _read(metric: Metric, results: Results) -> dict[Identity, tuple[str, Samples]]:
@@ -106,15 +110,27 @@ def _read(metric: Metric, results: Results) -> dict[Identity, tuple[str, Samples
     return {key: (label, samples) for key, (label, samples) in found.items() if any(samples)}
 
 
-def _rows(metric: Metric, matched: Sequence[_Matched], threshold: float) -> list[Row]:
+def _limits(results: Results) -> _Limits:
+    """Return, for each entry beside which the limit of the machine was measured, its samples."""
+    limits = {(it.optimizer, it.layout, it.device): it for it in results.speed if it.implementation == CEILING}
+    beside = {identity_of(it): limits.get((it.optimizer, it.layout, it.device)) for it in results.speed}
+    return {identity: limit.by_process for identity, limit in beside.items() if limit is not None and limit.samples}
+
+
+def _rows(metric: Metric, matched: Sequence[_Matched], limits: tuple[_Limits, _Limits], threshold: float) -> list[Row]:
     if metric.judged not in ("times", "outcomes"):
         return [_row(metric, entry, _untested(metric, entry, threshold)) for entry in matched]
-    pairs = [Pair(old, new) for _, _, old, new in matched]
+    pairs = [Pair(old, new, _beside(identity, limits)) for identity, _, old, new in matched]
     changes = compare_all(pairs, threshold=threshold, times=metric.judged == "times")
     return [
         replace(_row(metric, entry, change.direction), change=change, needed=_needed(change, len(pairs)))
         for entry, change in zip(matched, changes, strict=True)
     ]
+
+
+def _beside(identity: Identity, limits: tuple[_Limits, _Limits]) -> tuple[Samples, Samples] | None:
+    then, now = (it.get(identity) for it in limits)
+    return None if then is None or now is None else (then, now)
 
 
 def _row(metric: Metric, entry: _Matched, verdict: Outcome) -> Row:
@@ -145,6 +161,19 @@ def _ratio(old: float, new: float) -> float:
 
 def _median(samples: Samples) -> float:
     return float(np.median(np.concatenate([np.asarray(it, float) for it in samples])))
+
+
+def _drift(rows: Sequence[Row]) -> list[str]:
+    """Return by how much the machine itself changed, where that is more than would count of an entry."""
+    drifts = [row.change.drift for row in rows if row.change is not None and row.change.drift is not None]
+    moved = [it for it in drifts if not 1 / (1 + THRESHOLD) <= it <= 1 + THRESHOLD]
+    if not moved:
+        return []
+    words = (
+        f"the machine itself: beside {len(moved)} of {len(drifts)} entries a kernel of fixed work takes "
+        f"{min(moved):.2f} to {max(moved):.2f} times as long now; what changed by no more than that is unclear"
+    )
+    return [words]
 
 
 def _differences(old: Results, new: Results) -> list[str]:

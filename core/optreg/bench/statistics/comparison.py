@@ -5,6 +5,8 @@ A difference counts when the Mann-Whitney test, corrected over all entries compa
 when the quick end of the samples has moved as far: what disturbs a machine only ever makes samples slower, and where it
 lasts as long as a run it moves the median and no test of independent samples knows. A step that really became slower is
 slower undisturbed, too. The last holds for times alone: a loss can become worse from most seeds and not from all.
+Where a kernel of fixed work was sampled beside the entry, in the same rounds, the ratio must exceed the threshold after
+division by that kernel's, too: what the machine as a whole became slower by is no change of the entry.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ class Change:
 
     ``ratio`` is the new median by the old one, ``chance`` the p-value after correction. ``direction`` is ``unclear``
     where there are too few samples, where the interval reaches beyond the threshold without the test agreeing, or
-    where only the slow part of the samples moved. ``quick`` is the ratio at the quick end.
+    where only the slow part of the samples, or the machine as a whole, moved. ``quick`` is the ratio at the quick end,
+    ``drift`` that of the machine itself: None where it was not measured.
     """
 
     ratio: float
@@ -48,14 +51,19 @@ class Change:
     new_count: int
     direction: Direction
     quick: float
+    drift: float | None = None
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Old and new samples of one entry, one sequence for each process that took some."""
+    """Old and new samples of one entry, one sequence for each process that took some.
+
+    ``limit`` holds those of a kernel of fixed work, taken beside them: old, then new.
+    """
 
     old: Processes
     new: Processes
+    limit: tuple[Processes, Processes] | None = None
 
 
 def compare_all(
@@ -67,7 +75,8 @@ def compare_all(
         pairs: Old and new samples of each entry.
         threshold: A ratio nearer to 1 is no change.
         alpha: Chance of a false alarm over all pairs.
-        times: Whether disturbances only ever add to a sample, so that the quick end must have moved as well.
+        times: Whether disturbances only ever add to a sample, so that the quick end must have moved as well, and by
+            more than the machine itself.
 
     Raises:
         ValueError: A pair has no samples on one side.
@@ -131,12 +140,17 @@ def _change(pair: Pair, threshold: float, *, chance: float, significant: bool, t
     ratio = float(_ratio(np.median(new), np.median(old)))
     interval = ratio_interval(pair.old, pair.new)
     quick = float(_ratio(np.quantile(new, _QUICK), np.quantile(old, _QUICK)))
+    drift = None if pair.limit is None else float(_ratio(*(np.median(_flat(it)) for it in reversed(pair.limit))))
+    own = ratio if drift is None else float(_ratio(ratio, drift))
     direction = _direction(ratio, interval, significant=significant, threshold=threshold)
-    agrees = {"slower": quick > 1 + threshold, "faster": quick < 1 / (1 + threshold)}.get(direction, True)
+    agrees = {
+        "slower": min(quick, own) > 1 + threshold,
+        "faster": max(quick, own) < 1 / (1 + threshold),
+    }.get(direction, True)
     few = min(len(old), len(new)) < _FEWEST
     direction = "unclear" if few or (times and not agrees) else direction
     direction = "same" if sorted(old) == sorted(new) else direction  # runs that repeat each other need no test
-    return Change(ratio, interval, chance, len(old), len(new), direction, quick)
+    return Change(ratio, interval, chance, len(old), len(new), direction, quick, drift)
 
 
 def _ratio(above: Any, below: Any) -> Any:
