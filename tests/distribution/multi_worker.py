@@ -59,7 +59,15 @@ def train_until_a_worker_dies(strategy, index, folder):
         if index == 0:
             manager.save()
         if index == 1 and number == LAST_COMPLETE_STEP:
+            wait_for_checkpoint(folder / "checkpoints", number + 1)  # the other may not have ended this step yet
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_for_checkpoint(folder, number):
+    """Wait until the chief has saved that checkpoint; give up after a minute, for the test to see."""
+    end = time.monotonic() + 60
+    while not str(tf.train.latest_checkpoint(folder)).endswith(f"-{number}") and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def step_or_report_the_loss(training, number, index, folder):

@@ -192,7 +192,7 @@ def test_a_saved_model_of_tensorflow_predicts_and_keeps_the_whole_state_of_the_o
     tf.saved_model.save(model, tmp_path)
     loaded = tf.saved_model.load(tmp_path)
     [predicted] = loaded.signatures["serving_default"](tf.constant(problem.x)).values()
-    np.testing.assert_allclose(predicted, model.predict(problem.x, verbose=0), rtol=1e-6)
+    np.testing.assert_allclose(predicted, tf.function(model)(problem.x), rtol=1e-6)
     fresh, state = problem.compiled(keras, momentum(0.5)), exported_state_dict(loaded.optimizer.wrapped)
     fresh.set_weights(model.get_weights())
     fresh.optimizer.wrapped.load_state_dict(state, dict(zip(state["slots"], fresh.trainable_variables, strict=True)))
@@ -205,7 +205,7 @@ def test_an_exported_model_predicts_and_keeps_nothing_of_the_optimizer(problem, 
     problem.fit(model, epochs=1)
     model.export(tmp_path, verbose=False)
     loaded = tf.saved_model.load(tmp_path)
-    np.testing.assert_allclose(loaded.serve(problem.x), model.predict(problem.x, verbose=0), rtol=1e-6)
+    np.testing.assert_allclose(loaded.serve(problem.x), tf.function(model)(problem.x), rtol=1e-6)
     kept = {name.split("/")[0] for name, _ in tf.train.list_variables(tmp_path / "variables" / "variables")}
     assert kept == {"_CHECKPOINTABLE_OBJECT_GRAPH", "_all_variables", "variables"}
 
