@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import optreg
 from optreg.conformance import all_checks, parametrize_with_checks, select_checks, validate
+from optreg.conformance.validation import plan
 
 from ..fake_site import Site, site  # noqa: TID252, F401 - a fixture, and the tests' own folder
 
@@ -145,7 +147,8 @@ def test_a_contribution_that_fails_is_a_problem_of_the_run_and_not_a_silent_loss
     plain: Any, hooks: str, problem: str
 ) -> None:
     plain(hooks)
-    report = validate("plain")
+    planned = plan("plain")
+    report = replace(planned, applicable=planned.applicable[:3]).run()  # the problem is not in what they find
     assert len(report.problems) == 1
     assert problem in report.problems[0]
     assert not report.ok
