@@ -38,10 +38,10 @@ def test_the_tutorial_prints_what_it_shows(tmp_path):
 
 @pytest.mark.slow
 def test_an_optimizer_written_as_a_class_lives_the_same_life(tmp_path):
-    session = steps("polyak", "--style class")
+    shown_above = ("list", "info", "bench")  # which do not depend on the way of writing
+    session = [step for step in steps("polyak", "--style class") if step.name not in shown_above]
     printed = Author(tmp_path).live(session, lambda package: (package / "train.py").write_text(TRAINING))
     assert " 0 failed, 0 warned, 0 expected" in printed["validate"]
     assert printed["train"] == "True\n"
-    assert re.search(r"\npolyak +graph +optreg +\d", printed["bench"])
     assert "5 passed" in printed["test"]
     assert "There is no optimizer 'polyak'" in printed["gone"]

@@ -56,6 +56,7 @@ def optreg_bench(monkeypatch: pytest.MonkeyPatch) -> Run:
 def test_both_tables_machine_and_legend_are_shown(optreg_bench: Run) -> None:
     done = optreg_bench("sgd", "--against", "tf_keras")
     assert done.exit_code == 0
+    assert re.fullmatch(r"took [\d.]+ s of a budget of 900 s", done.stderr.splitlines()[-1])
     lines = done.stdout.splitlines()
     assert any(line.startswith("devices: cpu:0, ") and line.endswith("no gpu, no tpu") for line in lines)
     assert "Training: digits, 44 steps, 1 paired seeds, shortened: no verdict on the whole task" in lines

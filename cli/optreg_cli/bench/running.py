@@ -213,6 +213,7 @@ def run(  # noqa: PLR0913 - one argument for each option of the command
         return
     results = measured(names or [], options, Way(json, resume, isolate, timeout, started, child))
     _deliver(results, json)
+    typer.echo(f"took {time.perf_counter() - started:.1f} s of a budget of {options.budget:g} s", err=True)
     if save_baseline is not None:
         typer.echo(f"baseline: {baselines.save(save_baseline, results)}", err=True)
     findings = [] if old is None else [confront(old, results, fail_on, title=f"Compared with {baseline}")]
