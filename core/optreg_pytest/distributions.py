@@ -156,7 +156,9 @@ def _section(group: str, points: Mapping[str, str]) -> Iterator[str]:
 
 def _lies_in(place: Path, module: ModuleType) -> bool:
     places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-    return any(isinstance(where, str) and place in Path(where).parents for where in places)
+    # The paths of thousands of modules are compared as text first, because taking them apart takes half a second.
+    near = (where for where in places if isinstance(where, str) and where.startswith(str(place)))
+    return any(place in Path(where).parents for where in near)
 
 
 def _take_back_what_they_registered(modules: set[str]) -> None:

@@ -24,7 +24,7 @@ class InnerTests:
 
     def run(self, *options: str, autoload: bool = False) -> subprocess.CompletedProcess[str]:
         """Run pytest; with ``autoload`` as installed, entry points and all, else with our plugin only."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}  # options of the outer run
         strict = ["-W", "error", "-W", "ignore:Type google._upb:DeprecationWarning"]  # protobuf 4 on Python 3.12
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *strict, *options]
         if not autoload:
