@@ -169,4 +169,6 @@ def _existence(when: str) -> str:
 
 def _kept_as(slot: Any) -> str:
     dtype = f"at least {slot.at_least}" if slot.at_least else "the variable's dtype"
-    return f"one number, {dtype}" if slot.scalar else dtype
+    kept = f"one number, {dtype}" if slot.scalar else dtype
+    usual = slot.reads == slot.writes == 1
+    return kept if usual else f"{kept}; a step reads it {slot.reads:g} times, writes it {slot.writes:g}"

@@ -1,4 +1,4 @@
-"""Signatures of all that a plugin defines, overrides or calls, one a line: ``python -m tests.authors.signatures``.
+"""Signatures of what a plugin declares, defines, overrides or calls: ``python -m tests.authors.signatures``.
 
 They are recorded in ``tests/golden/signatures.txt``; docs/api-policy.md says what a change of one means.
 """
@@ -16,19 +16,20 @@ from optreg.hookspecs import ContributionHooks, StepHooks
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "signatures.txt"
 CONTRACT = Path(__file__).parents[2] / "docs" / "contract.md"
+CARDS = ("Card", "Slot", "Paper", "ExpectedFailure", "Deprecated")
 BASES = ("Optimizer", "UpdateRule", "GradientTransformer", "GradientAggregator")
 _PYTHONS_OWN = ("__init__", "__call__")
 
 
 def signatures() -> list[str]:
-    """Return a line for each hook, each method of the base classes, and each function of ``optreg``."""
+    """Return a line for each hook, method of the base classes, class of cards, and function of ``optreg``."""
     lines = [*_of_class(StepHooks), *_of_class(ContributionHooks)]
     for name in BASES:
         lines += _of_class(getattr(optreg, name))
     inherited = {line.replace("Optimizer.", "UpdateRule.", 1) for line in lines if line.startswith("Optimizer.")}
     lines = [line for line in lines if line not in inherited]
     functions = (name for name in optreg.__all__ if inspect.isfunction(getattr(optreg, name)))
-    lines += [f"optreg.{name}{parameters(getattr(optreg, name))}" for name in functions]
+    lines += [f"optreg.{name}{parameters(getattr(optreg, name))}" for name in (*CARDS, *functions)]
     return lines
 
 

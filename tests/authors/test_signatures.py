@@ -36,6 +36,7 @@ def test_hooks_methods_and_functions_are_recorded_with_their_defaults():
         "Optimizer.apply_gradients(self, grads_and_vars, name=None, experimental_aggregate_gradients=True)" in recorded
     )
     assert "optreg.register(name, cls=None, *, kind='optimizer', replace=False)" in recorded
+    assert "optreg.Slot(name, meaning='', when='', at_least='', scalar=False, reads=1.0, writes=1.0)" in recorded
     assert not [line for line in recorded if "._owned_slots" in line]  # not named to plugins, free to change
 
 

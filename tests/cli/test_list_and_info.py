@@ -139,6 +139,16 @@ def test_info_as_json_has_a_schema_and_the_same_facts(optreg):
     assert (beta["default"], beta["range"], beta["required"]) == (0.999, "[0, 1)", False)
 
 
+def test_info_says_how_often_a_slot_is_touched_where_that_is_not_once(optreg, site):
+    card = "Card(slots=(Slot('m'), Slot('slow', reads=0.2, writes=0)))"
+    site.install("slow", {"slow_module.py": f"class X:\n    card = {card}\n"}, slow="slow_module:X")
+    text = " ".join(optreg("info", "slow").stdout.split())
+    assert "a step reads it 0.2 times, writes it 0" in text
+    assert text.count("a step reads") == 1
+    slots = json.loads(optreg("info", "slow", "--json").stdout)["declared"]["slots"]
+    assert [(it["reads"], it["writes"]) for it in slots] == [(1.0, 1.0), (0.2, 0)]
+
+
 def test_info_of_a_broken_one_shows_its_reason(optreg, site):
     site.install("bad", {"bad_module.py": "class X(:"}, bad="bad_module:X")
     done = optreg("info", "bad")

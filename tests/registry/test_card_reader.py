@@ -46,7 +46,10 @@ class Full(Optimizer):
     card = Card(
         aliases=("complete",),
         ranges={"learning_rate": "[0, inf)", "beta": "(-1, 1)"},
-        slots=(Slot("m", "momentum " "of g", at_least="float32"), optreg.Slot("s", when="beta", scalar=True)),
+        slots=(
+            Slot("m", "momentum " "of g", at_least="float32"),
+            optreg.Slot("s", when="beta", scalar=True, reads=0.2, writes=0),
+        ),
         sparse="lazy",
         dtypes=("float32",),
         xla=True,
@@ -82,7 +85,7 @@ def test_every_part_of_a_docstring_card_and_signature_is_read(site):
     assert card.declared == Card(
         aliases=("complete",),
         ranges={"learning_rate": "[0, inf)", "beta": "(-1, 1)"},
-        slots=(Slot("m", "momentum of g", at_least="float32"), Slot("s", when="beta", scalar=True)),
+        slots=(Slot("m", "momentum of g", at_least="float32"), Slot("s", "", "beta", "", True, 0.2, 0)),
         sparse="lazy",
         dtypes=("float32",),
         xla=True,
@@ -184,6 +187,14 @@ def test_a_circle_of_imports_ends(site):
         ("class X:\n    card = Card(reference=3)", "card field 'reference' must be 'module:function', received 3"),
         ("class X:\n    card = Card(expected_failures=('check_x',))", "must be a tuple of ExpectedFailure"),
         ("class X:\n    card = Card(api='2')", "card field 'api' must be an integer"),
+        (
+            "class X:\n    card = Card(slots=(Slot('s', reads=-1),))",
+            "line 2: Slot 's': reads must be a finite number of at least 0, how often a step does so; received -1",
+        ),
+        ("class X:\n    card = Card(slots=(Slot('s', writes=1e999),))", "Slot 's': writes must be"),
+        (f"class X:\n    card = Card(slots=(Slot('s', writes=1{'0' * 400}),))", "Slot 's': writes must be"),
+        ("class X:\n    card = Card(slots=(Slot('s', writes='1'),))", "Slot 's': writes must be"),
+        ("class X:\n    card = Card(slots=(Slot('s', writes=True),))", "Slot 's': writes must be"),
         ("class X:\n    card = 3", "line 2: 'card' must be Card(...), not int"),
     ],
 )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from optreg.bench.comparison.comparing import compare_results
 from optreg.bench.results import Results, Sample, SpeedEntry
 from optreg.bench.speed.ceiling import CEILING, PROBE, Ceiling, usable_threads
+from optreg.bench.speed.traffic import StateTraffic
 from optreg.bench.statistics import THRESHOLD
 
 UNITS = 100
@@ -134,7 +135,7 @@ def _run(work: Work, slowdown: float, clock: Callable[[], float]) -> Results:
 
 
 def _kernel() -> Work:
-    kernel = Ceiling(_UNIT_BYTES, 2 * _UNIT_BYTES, usable_threads(1))
+    kernel = Ceiling(_UNIT_BYTES, StateTraffic(2 * _UNIT_BYTES), usable_threads(1))
 
     def work(units: int) -> float:
         start = time.perf_counter()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -53,6 +54,12 @@ class Slot:
         at_least: Smallest dtype of the slot: ``"float32"`` keeps 16-bit variables' slots in float32.
             Empty: the dtype of the variable.
         scalar: One number for each variable instead of one for each parameter.
+        reads: How often a step reads the slot; 0.2 where it does so at each fifth step alone. The benchmark's traffic
+            floor counts by it.
+        writes: How often a step writes it; 0 for what is only read.
+
+    Raises:
+        ValueError: ``reads`` or ``writes`` is no finite number of at least 0.
     """
 
     name: str
@@ -60,6 +67,15 @@ class Slot:
     when: str = ""
     at_least: str = ""
     scalar: bool = False
+    reads: float = 1.0
+    writes: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, times in (("reads", self.reads), ("writes", self.writes)):
+            number = isinstance(times, int | float) and not isinstance(times, bool)
+            if not (number and 0 <= times <= sys.float_info.max):  # an integer may be larger than any float
+                wanted = "a finite number of at least 0, how often a step does so"
+                raise ValueError(f"Slot {self.name!r}: {name} must be {wanted}; received {times!r}")
 
 
 @dataclass(frozen=True)

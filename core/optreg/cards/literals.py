@@ -115,7 +115,7 @@ def _build(node: ast.Call) -> Any:
         named = {field: value for field, value in named.items() if hasattr(Card(), field)}
     try:
         return _CLASSES[name](*positional, **named)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UnreadableCard(f"line {node.lineno}: {error}") from None
 
 

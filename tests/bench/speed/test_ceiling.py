@@ -1,28 +1,48 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from optreg.bench import run
 from optreg.bench.results import Results, SlotBytes
 from optreg.bench.run import Options
 from optreg.bench.speed.ceiling import Ceiling, ladder
+from optreg.bench.speed.traffic import StateTraffic
 from optreg.bench.summary import speed_rows
 
 
 @pytest.mark.parametrize(("state", "traffic"), [(0, 12), (400, 20), (800, 28), (40, 12.8)])
 def test_the_kernel_moves_what_a_step_has_to(state: int, traffic: float) -> None:
     # 100 floats: float32 SGD 12 bytes each, momentum 20, Adam 28; a tenth of a slot 0.8 more than SGD.
-    assert Ceiling(400, state).traffic == traffic * 100
+    assert Ceiling(400, StateTraffic(state)).traffic == traffic * 100
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_every_byte_is_passed_once_by_any_number_of_threads(threads: int) -> None:
-    kernel = Ceiling(4 * 200_001, 4 * 200_001 + 4 * 10, threads)
+    kernel = Ceiling(4 * 200_001, StateTraffic(4 * 200_001 + 4 * 10), threads)
     kernel.step()
-    assert [array.size for array in kernel._written] == [200_001, 200_001, 10]
-    for array in kernel._written:
+    assert [array.size for array in kernel._updated] == [200_001, 200_001, 10]
+    for array in kernel._updated:
         assert (array == array[0]).all()
         assert array[0] > 1
+    kernel.close()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_a_step_only_reads_or_only_writes_is_passed_once_and_no_other_way(threads: int) -> None:
+    size = 100_001
+    kernel = Ceiling(4 * size, StateTraffic(0, 4 * size + 40, 4 * size + 80), threads)
+    assert kernel.traffic == 12 * 4 * size // 4 + 4 * size + 40 + 4 * size + 80
+    assert [[array.size for array in of] for of in (kernel._read, kernel._written)] == [[size, 10], [size, 20]]
+    kernel._gradient[:], kernel._updated[0][:] = 0.5, 0
+    kernel._read[0][:], kernel._read[1][:] = np.arange(size) % 7, 100
+    before = [array.copy() for array in kernel._read]
+    kernel.step()
+    expected = 0.5 + np.arange(size) % 7
+    expected[:10] += 100
+    np.testing.assert_array_equal(kernel._updated[0], expected)
+    assert all((array == 0.5).all() for array in kernel._written)
+    assert all((old == new).all() for old, new in zip(before, kernel._read, strict=True))
     kernel.close()
 
 

@@ -21,7 +21,8 @@ def compare_state(
 ) -> list[SlotBytes]:
     """Return measured bytes of each slot beside the declared ones.
 
-    A declared slot that does not exist is listed with 0 measured bytes. Without a card nothing is declared.
+    A declared slot that does not exist is listed with 0 measured bytes. Without a card nothing is declared, and every
+    slot counts as read and written once a step.
     """
     measured = bytes_by_slot(arrays)
     if card is None or card.declared is None:
@@ -29,7 +30,14 @@ def compare_state(
     expected = set(card.slot_names(**hyperparameters))
     slots = {slot.name: slot for slot in card.declared.slots if slot.name in expected}
     declared = {name: sum(_slot_bytes(slot, variable) for variable in variables) for name, slot in slots.items()}
-    return [SlotBytes(name, measured.get(name, 0), declared.get(name)) for name in {**measured, **declared}]
+    return [
+        SlotBytes(name, measured.get(name, 0), declared.get(name), *_passes(slots.get(name)))
+        for name in {**measured, **declared}
+    ]
+
+
+def _passes(slot: Slot | None) -> tuple[float, ...]:
+    return () if slot is None else (float(slot.reads), float(slot.writes))
 
 
 def _slot_bytes(slot: Slot, variable: tf.Variable) -> int:

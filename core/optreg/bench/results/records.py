@@ -61,11 +61,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class SlotBytes:
-    """Bytes that one slot takes over all variables; ``declared`` is None where the card says nothing of the slot."""
+    """Bytes that one slot takes over all variables; ``declared`` is None where the card says nothing of the slot.
+
+    ``reads`` and ``writes`` tell how often a step passes them: what the card says, and once each without one.
+    """
 
     name: str
     measured: int
     declared: int | None = None
+    reads: float = 1.0
+    writes: float = 1.0
 
 
 @dataclass(eq=False)  # an entry is itself, whatever it holds so far
@@ -78,7 +83,7 @@ class SpeedEntry:
     compiles in takes longer than the next one, ``first`` is the first step without that. ``traces`` counts how often
     Python ran to make the graph; more than 1 is a retrace. ``operations`` counts the nodes of that graph.
     ``declares`` tells whether there is a card to compare the slots with.
-    ``traffic`` is the least number of bytes that a step must move.
+    ``traffic`` is the least number of bytes that a step must move, as its slots are read and written.
     What was not measured, or does not exist in this kind of run, is None and never 0.
     """
 

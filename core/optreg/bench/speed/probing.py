@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optreg.bench.speed.ceiling import Ceiling, ladder
+from optreg.bench.speed.traffic import StateTraffic
 from optreg.bench.statistics import Interval, median_interval
 
 FOOTPRINTS = tuple(1 << power for power in (18, 20, 22, 24, 26, 28, 30))
@@ -41,7 +42,7 @@ def probe_machine(
     rungs: list[Rung] = []
     for footprint in footprints:
         observe(f"{footprint / 2**20:g} MiB")
-        kernels = [Ceiling(parameters, state, threads) for parameters, state in ladder([footprint])]
+        kernels = [Ceiling(size, StateTraffic(state), threads) for size, state in ladder([footprint])]
         rates = _sample(kernels, max(_SAMPLE_BYTES // footprint, 1), rounds, clock)
         for slots, values in enumerate(rates):
             rungs.append(Rung(footprint, slots, float(np.median(values)), median_interval(values), tuple(values)))

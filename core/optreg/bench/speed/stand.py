@@ -20,7 +20,7 @@ from optreg.bench.speed.ceiling import CEILING, Ceiling, usable_threads
 from optreg.bench.speed.layouts import Layout
 from optreg.bench.speed.plan import is_compiled, is_peer
 from optreg.bench.speed.timing import Contestant, Sampler
-from optreg.bench.speed.traffic import dense_floor, sparse_floor
+from optreg.bench.speed.traffic import dense_floor, sparse_floor, state_traffic
 from optreg.bench.subjects import Subject
 
 _FLOAT_BYTES = 4
@@ -203,7 +203,7 @@ class Visitors:
         about = session.about
         entry.build, entry.compile, entry.first = about["build"], about["compile"], about["first"]
         entry.slots = [SlotBytes(name, size) for name, size in about["slots"].items()]
-        entry.traffic = floor_of(stand.layout, sum(slot.measured for slot in entry.slots))
+        entry.traffic = floor_of(stand.layout, entry.slots)
         return Contestant(entry, lambda: None, lambda: None, elsewhere=session.run)
 
     def leave(self) -> None:
@@ -247,7 +247,7 @@ def _kernel_beside(entry: SpeedEntry, others: Sequence[SpeedEntry]) -> Ceiling |
         entry.state = State("skipped", "there is no step to measure the limit for")
         return None
     threads = usable_threads(tf.config.threading.get_intra_op_parallelism_threads())
-    kernel = Ceiling(entry.parameters * _FLOAT_BYTES, sum(slot.measured for slot in ours.slots), threads)
+    kernel = Ceiling(entry.parameters * _FLOAT_BYTES, state_traffic(ours.slots), threads)
     entry.traffic = kernel.traffic
     return kernel
 
@@ -262,20 +262,21 @@ def _describe_state(entry: SpeedEntry, stand: Stand, subject: Subject) -> None:
     hyperparameters, card = stand.contender.provenance.hyperparameters, stand.contender.card
     entry.declares = card is not None and card.declared is not None
     entry.slots = compare_state(subject.state(), subject.variables, card=card, hyperparameters=hyperparameters)
-    entry.traffic = floor_of(stand.layout, sum(slot.measured for slot in entry.slots))
+    entry.traffic = floor_of(stand.layout, entry.slots)
 
 
-def floor_of(layout: Layout, slot_bytes: int) -> int:
-    """Return the traffic floor of the layout for slots that take so many bytes in all."""
+def floor_of(layout: Layout, slots: Sequence[SlotBytes]) -> int:
+    """Return the traffic floor of the layout for these slots, read and written as they say."""
+    state = state_traffic(slots).total
     if not layout.gradient_rows:
-        return dense_floor(layout.parameters * _FLOAT_BYTES, slot_bytes)
+        return dense_floor(layout.parameters * _FLOAT_BYTES, state)
     rows = sum(shape[0] for shape in layout.shapes)
     gradient_rows = layout.gradient_rows * layout.tensors
     return sparse_floor(
         gradient_rows=gradient_rows,
         distinct_rows=int(gradient_rows * _DISTINCT),
         row_bytes=layout.parameters * _FLOAT_BYTES // rows,
-        row_slot_bytes=slot_bytes // rows,
+        row_state=state // rows,
     )
 
 
