@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
-from dataclasses import replace
+import uuid
+from dataclasses import fields, replace
+from pathlib import Path
 
 import jsonschema
 import pytest
 
+import optreg
 from optreg.bench import (
     Options,
     Progress,
@@ -22,6 +26,7 @@ from optreg.bench import (
 from optreg.bench.landscapes.descent import Descent
 from optreg.bench.machine import UnknownDevice, select_devices
 from optreg.bench.results import SpeedEntry, TrainingRun
+from optreg.bench.results.machine import Machine, Moment
 from optreg.errors import InvalidFilter
 
 
@@ -107,12 +112,35 @@ def test_the_document_says_where_when_and_what(results: Results) -> None:
     plain = document(results)
     expected = {"schema", "started", "finished", "argv", "options", "machine", "subjects", "training", "speed"}
     quality = {"tasks", "searches", "descents", "properties", "memory", "replicas", "splits"}
-    assert set(plain) == expected | quality | {"minor", "names", "resumed", "notes", "interrupted", "summary"}
-    assert {"processor", "cores", "memory_bytes", "load", "python", "versions", "devices"} <= set(plain["machine"])
+    general = {"minor", "run_id", "names", "layouts", "resumed", "notes", "interrupted", "summary"}
+    assert set(plain) == expected | quality | general
+    assert set(plain["machine"]) == {field.name for field in fields(Machine)}
+    jsonschema.validate(plain["machine"], {**results_schema()["$defs"]["Machine"], "$defs": results_schema()["$defs"]})
     assert {"optreg", "tensorflow", "keras", "tf_keras", "numpy"} <= set(plain["machine"]["versions"])
     assert plain["interrupted"] is False
     assert {subject["implementation"] for subject in plain["subjects"]} == {"optreg", "tf_keras", "keras"}
     assert plain["subjects"][0]["hyperparameters"]["learning_rate"] == 0.001
+
+
+def test_the_run_has_a_name_of_its_own_and_says_what_happened_at_both_of_its_ends(results: Results) -> None:
+    assert str(uuid.UUID(results.run_id)) == results.run_id
+    begin, end = results.machine["begin"], results.machine["end"]
+    assert set(begin) == set(end) == {field.name for field in fields(Moment)}
+    assert begin["load"] == results.machine["load"] == pytest.approx(list(begin["load"]))
+    assert begin["accelerators"] == end["accelerators"] == []
+    if begin["stolen_seconds"] is not None:
+        assert results.machine["stolen_seconds"] == end["stolen_seconds"] - begin["stolen_seconds"] >= 0
+
+
+def test_workloads_are_known_by_what_they_are(results: Results) -> None:
+    shapes = "[[[3, 4], [5]], 0]"
+    assert results.layouts == {"tiny": hashlib.sha256(shapes.encode()).hexdigest()}
+    [digits] = results.tasks
+    source = Path(optreg.__file__).parent / "bench" / "tasks" / "digits.py"
+    assert digits.code == hashlib.sha256(source.read_bytes()).hexdigest()
+    targets = {it.implementation: it.target for it in results.subjects if it.optimizer == "adam"}
+    assert targets["optreg"] == "optreg_classic.adam:Adam"
+    assert targets["keras"].endswith(":Adam")
 
 
 def test_devices_that_are_absent_are_said(results: Results) -> None:

@@ -79,6 +79,16 @@ def test_the_samples_of_two_processes_stand_in_one_entry_and_stay_apart() -> Non
     assert both.notes == ["a note"]
 
 
+def test_processes_that_measured_one_after_the_other_share_the_name_of_the_first_and_the_end_of_the_last() -> None:
+    moments = [{"begin": {"stolen_seconds": begin}, "end": {"stolen_seconds": end}} for begin, end in ((3, 5), (6, 10))]
+    first, last = (Results("", machine=moment, run_id=name) for moment, name in zip(moments, "ab", strict=True))
+    both = merged(first, last)
+    assert (both.run_id, both.machine["stolen_seconds"]) == ("a", 7)
+    assert (both.machine["begin"], both.machine["end"]) == (moments[0]["begin"], moments[1]["end"])
+    cut = merged(both, Results("", machine={"begin": {}, "end": None}))
+    assert (cut.machine["end"], cut.machine["stolen_seconds"]) == (None, None)
+
+
 def test_what_failed_in_one_process_takes_no_samples_from_the_other() -> None:
     broken = entry(3.0, process=1)
     broken.state = State("failed", "it broke")

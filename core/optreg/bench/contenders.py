@@ -70,7 +70,9 @@ def contenders(choice: Choice, libraries: Sequence[Library]) -> tuple[list[Conte
 
 def _ours(choice: Choice, config: Mapping[str, Any]) -> Contender:
     info = optimizer_info(choice.name)
-    provenance = Provenance(choice.label, OURS, str(info.distribution), str(info.version), _shown(config))
+    provenance = Provenance(
+        choice.label, OURS, str(info.distribution), str(info.version), _shown(config), target=info.target or None
+    )
     return Contender(choice.label, OURS, lambda: _make(choice), provenance, info.card)
 
 
@@ -91,7 +93,13 @@ def _peer(choice: Choice, library: Library, class_name: str, config: Mapping[str
     except PeerUnavailable as error:
         return str(error)
     provenance = Provenance(
-        choice.label, library.name, library.distribution, peer.version, dict(peer.hyperparameters), peer.notes
+        choice.label,
+        library.name,
+        library.distribution,
+        peer.version,
+        dict(peer.hyperparameters),
+        peer.notes,
+        f"{peer.optimizer_class.__module__}:{peer.optimizer_class.__qualname__}",
     )
     return Contender(choice.label, library.name, peer.make, provenance)
 

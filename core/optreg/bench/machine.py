@@ -7,17 +7,37 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+import optreg
+from optreg.bench import host
+from optreg.bench.host import SystemFiles, usable_cores
+from optreg.bench.results.discretion import without_folders
+from optreg.bench.results.machine import Machine, Moment
 from optreg.errors import OptregError, listing
 
 KINDS = ("CPU", "GPU", "TPU")
 _DISTRIBUTIONS = ("optreg", "tensorflow", "keras", "tf_keras", "numpy", "scipy", "scikit-learn")
-_SETTINGS = ("TF_XLA_FLAGS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "CUDA_VISIBLE_DEVICES")
+_SETTINGS = (
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_DETERMINISTIC_OPS",
+    "TF_GPU_ALLOCATOR",
+    "TF_USE_LEGACY_KERAS",
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "MALLOC_ARENA_MAX",
+)
 
 
 class UnknownDevice(OptregError, LookupError):
@@ -69,62 +89,63 @@ def select_devices(names: Sequence[str]) -> tuple[Device, ...]:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return processor, memory, load, versions, devices and the settings that change speed."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "usable_cores": usable_cores(),
-        "memory_bytes": _memory("MemTotal"),
-        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
-        "system": platform.platform(),
-        "python": sys.version.split()[0],
-        "versions": {name: version for name in _DISTRIBUTIONS if (version := _version(name))},
-        "devices": [device.name for device in visible_devices()],
-        "absent_devices": [kind.lower() for kind in absent_kinds()],
-        "accelerators": _accelerators(),
-        "threads": {
-            "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
-            "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
-        },
-        "settings": {name: os.environ[name] for name in _SETTINGS if name in os.environ},
-    }
+    """Return what ``Machine`` holds: processor, memory, versions, devices, settings, and what else happens here."""
+    files, begin = SystemFiles(), this_moment()
+    return asdict(
+        Machine(
+            processor=files.processor(),
+            cores=os.cpu_count(),
+            usable_cores=usable_cores(),
+            granted_cores=files.granted_cores(usable_cores()),
+            caches=files.caches(),
+            frequency=files.frequency(),
+            virtual=files.virtual(),
+            hypervisor=files.hypervisor(),
+            smt=files.smt(),
+            memory_bytes=files.memory("MemTotal"),
+            granted_bytes=files.granted_bytes(),
+            huge_pages=files.huge_pages(),
+            address_randomization=files.address_randomization(),
+            system=platform.platform(),
+            kernel=platform.release(),
+            timer=host.timer(files.clock_source()),
+            python=sys.version.split()[0],
+            versions={name: version for name in _DISTRIBUTIONS if (version := _version(name))},
+            source=host.source_of(Path(optreg.__file__).parent),
+            devices=[device.name for device in visible_devices()],
+            absent_devices=[kind.lower() for kind in absent_kinds()],
+            accelerators=_accelerators(),
+            threads={
+                "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+                "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
+            },
+            settings={name: _setting(os.environ[name]) for name in _SETTINGS if name in os.environ},
+            load=begin.load,
+            begin=begin,
+        )
+    )
 
 
-def usable_cores() -> int:
-    """Return how many processors this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def this_moment() -> Moment:
+    """Return what else happens on the machine now."""
+    files = SystemFiles()
+    return Moment(
+        load=list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        stolen_seconds=files.stolen_seconds(),
+        available_bytes=files.memory("MemAvailable"),
+        clock=files.clock(),
+        throttled=files.throttled(),
+        accelerators=host.accelerators() if tf.config.list_physical_devices("GPU") else [],
+    )
 
 
 def available_memory() -> int | None:
     """Return the bytes of main memory that can still be taken, or None where the system does not say."""
-    return _memory("MemAvailable")
+    return SystemFiles().memory("MemAvailable")
 
 
-def stolen_seconds() -> float | None:
-    """Return the processor seconds that a hypervisor has kept from this machine since it started, where known."""
-    try:
-        fields = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()
-        return int(fields[8]) / os.sysconf("SC_CLK_TCK")
-    except (OSError, IndexError, ValueError):
-        return None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, "") or platform.processor() or platform.machine()
-
-
-def _memory(field: str) -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    sizes = (int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
-    return next(sizes, None)
+def _setting(flags: str) -> str:
+    return " ".join(without_folders(word) for word in flags.split(" "))
 
 
 def _version(distribution: str) -> str | None:

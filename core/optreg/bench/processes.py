@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from optreg.bench.results import Results, SpeedEntry, history_of
+from optreg.bench.results.machine import end_of
 from optreg.bench.results.sections import identity_of
 
 
@@ -24,6 +25,7 @@ def merged(first: Results, other: Results) -> Results:
             known.warm_ups += [sample for sample in entry.warm_ups if sample.process not in there]
     first.notes = list(dict.fromkeys([*first.notes, *other.notes]))
     first.finished = other.finished
+    first.machine = end_of(first.machine, other.machine.get("end"))
     first.interrupted = first.interrupted or other.interrupted
     return first
 
@@ -36,7 +38,8 @@ def has_all_of(results: Results, process: int) -> bool:
 
 def restore_journal(path: Path, results: Results, process: int) -> None:
     """Write the journal from which this process goes on, as far as results of an earlier run hold its samples."""
-    part = Results(results.started, names=results.names, machine=results.machine)
+    part = Results(results.started, names=results.names, machine=results.machine, run_id=results.run_id)
+    part.layouts = results.layouts
     part.options = {**results.options, "process": process, "modes": ["speed"]}
     part.speed = [own for entry in results.speed if (own := _part(entry, process)) is not None]
     if part.speed:

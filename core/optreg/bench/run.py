@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from optreg.bench.machine import (
     absent_kinds,
     describe_machine,
     select_devices,
-    stolen_seconds,
+    this_moment,
 )
 from optreg.bench.memory.survey import Survey
 from optreg.bench.peers import Library
@@ -21,6 +22,8 @@ from optreg.bench.quality.programme import Undertaking, programme, search_plan
 from optreg.bench.quality.study import Regime
 from optreg.bench.replicas.drill import DEFAULT_REPLICAS, STRATEGIES, Drill, Formation
 from optreg.bench.results import History, Plan, Results, State
+from optreg.bench.results.discretion import discreet_options, discreet_words
+from optreg.bench.results.machine import end_of
 from optreg.bench.selection import Choice, select
 from optreg.bench.speed.campaign import Campaign, Extent
 from optreg.bench.speed.hook_cost import hook_contenders
@@ -119,7 +122,7 @@ def run(
         names: Names, patterns, or names with hyperparameters such as ``"sgd[momentum=0.9]"``.
         options: What to measure.
         observer: Called with a ``Progress`` now and then.
-        argv: Command line to record in the results.
+        argv: Command line to record in the results; absolute paths in it are cut down to their last part.
         history: What an earlier run of the same plan has done, and who is told what this one does.
 
     Raises:
@@ -133,9 +136,8 @@ def run(
     clock = Clock(options.budget, observer)
     history = history or History()
     ready = prepare(names, options, clock, history)
-    results, results.argv = ready.results, list(argv)
+    results, results.argv = ready.results, discreet_words(argv)
     _begin(history, results)
-    stolen = stolen_seconds()
     try:
         ready.quality.everything()
         ready.survey.everything()
@@ -143,7 +145,7 @@ def run(
         ready.campaign.everything()
     except KeyboardInterrupt:
         results.interrupted = True
-    _finish(results, stolen)
+    _finish(results)
     return results
 
 
@@ -177,7 +179,8 @@ def prepare(names: Sequence[str], options: Options, clock: Clock, history: Histo
         options.modes, tasks=options.tasks, suite=options.suite, landscapes=options.landscapes, regime=regime
     )
     clock.tell("preparing")
-    results = Results(_now(), [], list(names), asdict(options), describe_machine())
+    results = Results(_now(), [], list(names), discreet_options(asdict(options)), describe_machine())
+    results.run_id = str(uuid.uuid4())
     field = _field(choices, libraries, options, results, history)
     field = [banned(it, history.broken.get((it.optimizer, it.implementation), "")) for it in field]
     results.subjects = [contender.provenance for contender in field]
@@ -185,11 +188,12 @@ def prepare(names: Sequence[str], options: Options, clock: Clock, history: Histo
     quality = Undertaking(plan, field, results, clock, history=history)
     campaign = Campaign(field, clock, Extent(options.executions, options.effort, options.process), history)
     survey, drill = Survey(clock, history), Drill(clock, history)
+    replicated = [find_layout(layout) for layout in options.replicated_layouts] if "replicas" in options.modes else []
+    results.layouts = {layout.name: layout.fingerprint for layout in [*layouts, *replicated]}
     parts = (quality, survey, drill, campaign)
     clock.ahead = lambda: sum(part.seconds_ahead() for part in parts)
     results.memory = survey.plan(field, layouts, devices) if "memory" in options.modes else []
     if "replicas" in options.modes:
-        replicated = [find_layout(layout) for layout in options.replicated_layouts]
         results.replicas = drill.plan(field, replicated, formation, devices)
     results.speed = campaign.plan(layouts, devices) if "speed" in options.modes else []
     return Ready(results, quality, campaign, survey, drill)
@@ -211,11 +215,12 @@ def _field(
 
 
 def _begin(history: History, results: Results) -> None:
-    """Write down what is planned; a run that goes on keeps the time at which it was first begun."""
+    """Write down what is planned; a run that goes on keeps its name, and the time at which it was first begun."""
     if history.plan is not None:
         results.resumed.append(results.started)
         results.started = history.plan.started or results.started
-    plan = Plan(tuple(results.names), results.options, results.machine["versions"], results.started)
+        results.run_id = history.head.get("run_id") or results.run_id
+    plan = Plan(tuple(results.names), results.options, results.machine["versions"], results.started, results.layouts)
     history.begin(plan, results.to_dict())
 
 
@@ -233,7 +238,7 @@ def mark_unreached(results: Results, reason: str) -> None:
             entry.state = State("skipped", reason)
 
 
-def _finish(results: Results, stolen: float | None) -> None:
+def _finish(results: Results) -> None:
     """Give every entry that was not reached its state, and note what disturbed the run."""
     mark_unreached(results, "interrupted" if results.interrupted else "not measured")
     absent = absent_kinds()
@@ -243,9 +248,7 @@ def _finish(results: Results, stolen: float | None) -> None:
     others = [name for name in results.machine["devices"] if name not in measured]
     if measured and others:
         results.notes.append(f"not measured: {', '.join(others)}; --device names them")
-    now = stolen_seconds()
-    if stolen is not None and now is not None:
-        results.machine["stolen_seconds"] = now - stolen
+    results.machine = end_of(results.machine, asdict(this_moment()))
     results.notes = list(dict.fromkeys(results.notes))
     results.finished = _now()
 

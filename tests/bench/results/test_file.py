@@ -63,6 +63,9 @@ def test_a_document_keeps_to_the_published_schema(results: Results) -> None:
         lambda it: it["speed"][0]["state"].update(name="perhaps"),
         lambda it: it.update(schema="optreg.bench/2"),
         lambda it: it.pop("machine"),
+        lambda it: it["machine"].update(cores="two"),
+        lambda it: it["machine"].update(caches=[{"level": 1}]),
+        lambda it: it.update(run_id=7),
     ],
 )
 def test_the_schema_refuses_what_no_reader_could_use(results: Results, spoil: Callable[[Any], object]) -> None:
@@ -80,6 +83,20 @@ def test_a_newer_minor_version_is_read_and_what_it_adds_is_kept(results: Results
     assert read.speed[0].samples == results.speed[0].samples
     assert read.to_dict()["weather"] == {"rain": True}
     assert read.to_dict()["minor"] == 99
+
+
+def test_a_file_of_the_minor_version_before_is_read_and_what_it_did_not_hold_is_none(
+    results: Results, tmp_path: Path
+) -> None:
+    older = results.to_dict()
+    del older["run_id"], older["layouts"]
+    for slot in older["speed"][0]["slots"]:
+        del slot["reads"], slot["writes"]
+    path = tmp_path / "a.json"
+    write_results(path, {**older, "minor": 3})
+    read = read_results(path)
+    assert read.run_id is None
+    assert [(slot.reads, slot.writes) for slot in read.speed[0].slots] == [(1.0, 1.0)] * 2
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,19 @@ def test_another_plan_is_refused_with_what_differs(tmp_path: Path, plan: Plan, m
     assert (tmp_path / "j").read_text() == before
 
 
+def test_a_layout_of_the_same_name_with_other_shapes_is_refused(quick: Options, tmp_path: Path) -> None:
+    def given(folder: str, shapes: str) -> Options:
+        path = tmp_path / folder / "mine.json"
+        path.parent.mkdir()
+        path.write_text(shapes)
+        return replace(quick, layouts=[str(path)], modes=("speed",), executions=("eager",))
+
+    run(["sgd"], given("a", '{"shapes": [[3]]}'), history=History(tmp_path / "j"))
+    run(["sgd"], given("b", '{"shapes": [[3]]}'), history=read_journal(tmp_path / "j"))
+    with pytest.raises(OtherPlan, match="had other layouts: mine="):
+        run(["sgd"], given("c", '{"shapes": [[4]]}'), history=read_journal(tmp_path / "j"))
+
+
 def test_another_budget_is_the_same_plan(tmp_path: Path) -> None:
     begun(tmp_path / "j")
     read_journal(tmp_path / "j").begin(Plan(PLAN.names, {"seeds": 2, "budget": 5}, PLAN.versions), {})
@@ -107,6 +121,7 @@ def test_a_run_that_is_cut_off_goes_on_where_it_was(quick: Options, tmp_path: Pa
     assert {entry.state.name for entry in results.speed} == {"finished"}
     assert [len(entry.samples) for entry in results.speed] == [6] * len(results.speed)
     assert len(results.resumed) == 1
+    assert results.run_id == kept.head["run_id"]
 
     whole = history_of(results, path)
     nothing: list[str] = []

@@ -73,7 +73,8 @@ def test_it_says_who_did_the_work_and_what_is_ahead(swept: Results, doing: list[
     who = swept.machine["sweep"]
     assert (who["executor"], who["workers"], who["threads"]) == ("pool", 2, 1)
     assert sum(host["cells"] for host in who["hosts"].values()) == 14
-    assert any("2 workers of 1 thread" in note for note in swept.notes)
+    assert list(who["hosts"]) == ["host 1"]  # what it is called is nobody's business
+    assert any("2 workers of 1 thread at a time (14 on host 1)" in note for note in swept.notes)
     assert any(words.startswith("training with 2 workers: ") for words in doing)
 
 

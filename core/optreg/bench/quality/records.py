@@ -13,6 +13,7 @@ from optreg.bench.results import State
 class TaskRecord:
     """A task as it was run: whose it is, on which data, for how long, and what counts as reached.
 
+    ``fingerprint`` is the sha256 of its data, and ``code`` that of the file which makes the task, where there is one.
     ``shortened`` says that runs were shorter than the task plans, so that no calibrated target holds.
     ``target_from`` is ``calibrated``, ``declared`` or empty. ``plausible`` bounds what can be true; a better metric is
     marked. ``state`` is not ``finished`` where the task could not be run; its reason says why.
@@ -33,6 +34,7 @@ class TaskRecord:
     target_from: str = ""
     plausible: float | None = None
     shortened: bool = False
+    code: str | None = None
     state: State = field(default_factory=State)
 
 

@@ -260,6 +260,7 @@ def _record(task: Task, offer: Offer) -> TaskRecord:
         epoch=task.epoch,
         shortened=task.steps < offer.task.steps,
         plausible=task.plausible,
+        code=task.code,
     )
 
 

@@ -54,7 +54,9 @@ def read_results(path: Path) -> Results:
 
 def history_of(results: Results, path: Path | None = None) -> History:
     """Return what these results say is done, so that a run can go on from them."""
-    plan = Plan(tuple(results.names), results.options, results.machine.get("versions", {}), results.started)
+    plan = Plan(
+        tuple(results.names), results.options, results.machine.get("versions", {}), results.started, results.layouts
+    )
     records = [
         record for name in sections() if name not in _PLANNED for record in getattr(results, name) if is_final(record)
     ]

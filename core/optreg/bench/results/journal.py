@@ -26,12 +26,13 @@ class OtherPlan(InvalidResults):
 
 @dataclass(frozen=True)
 class Plan:
-    """What two runs must share so that one can go on with the other: names, options and versions."""
+    """What two runs must share so that one can go on with the other: names, options, versions, and what layouts are."""
 
     names: tuple[str, ...]
     options: Mapping[str, Any]
     versions: Mapping[str, Any]
     started: str = ""
+    layouts: Mapping[str, str] = field(default_factory=dict)
 
     def refuse_unless_equal(self, earlier: Plan) -> None:
         """Do nothing when the plans are one.
@@ -39,8 +40,15 @@ class Plan:
         Raises:
             OtherPlan: They differ; the message says in what.
         """
+        # A layout is known to both or to one alone: files do not say which those of other modes are.
+        shared = [
+            {name: it.layouts[name] for name in self.layouts if name in earlier.layouts} for it in (self, earlier)
+        ]
         for title, mine, theirs in zip(
-            ("names", "options", "versions"), _comparable(self), _comparable(earlier), strict=True
+            ("names", "options", "versions", "layouts"),
+            (*_comparable(self), shared[0]),
+            (*_comparable(earlier), shared[1]),
+            strict=True,
         ):
             keys = [key for key in {**theirs, **mine} if mine.get(key) != theirs.get(key)]
             if keys:

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from optreg.bench.results.discretion import without_home
+
 if TYPE_CHECKING:  # these records need ``State`` themselves
     from optreg.bench.landscapes.descent import Descent
     from optreg.bench.memory.records import MemoryEntry
@@ -18,7 +20,7 @@ if TYPE_CHECKING:  # these records need ``State`` themselves
 SCHEMA = "optreg.bench/1"
 """Name and major version of the results file; a reader of 1 reads every file of 1."""
 
-MINOR = 3
+MINOR = 4
 """Grows when fields are added, which readers of the same major version pass over."""
 
 StateName = Literal["finished", "diverged", "failed", "skipped"]
@@ -162,7 +164,10 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Subject:
-    """Provenance of a measured optimizer: where it comes from, and the hyperparameters it ran with."""
+    """Provenance of a measured optimizer: where it comes from, and the hyperparameters it ran with.
+
+    ``target`` is its class as an entry point names it, ``module:Class``.
+    """
 
     optimizer: str
     implementation: str
@@ -170,6 +175,7 @@ class Subject:
     version: str
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    target: str | None = None
 
 
 @dataclass
@@ -177,7 +183,9 @@ class Results:
     """Everything one run of the benchmark found.
 
     ``summary`` is filled by ``optreg.bench.summary`` when the run ends; the rest is raw. ``resumed`` holds when a run
-    that had been cut short went on; ``unknown`` what a newer optreg wrote and this one does not know.
+    that had been cut short went on; ``unknown`` what a newer optreg wrote and this one does not know. ``run_id`` is a
+    random one that the run keeps when it goes on; ``layouts`` holds the sha256 of each layout, ``machine`` the fields
+    of ``optreg.bench.results.machine.Machine``.
     """
 
     started: str
@@ -195,7 +203,9 @@ class Results:
     memory: list[MemoryEntry] = field(default_factory=list)
     replicas: list[ReplicaEntry] = field(default_factory=list)
     speed: list[SpeedEntry] = field(default_factory=list)
+    layouts: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    run_id: str | None = None
     finished: str = ""
     resumed: list[str] = field(default_factory=list)
     interrupted: bool = False
@@ -231,13 +241,18 @@ class Results:
 
 
 def json_ready(value: Any) -> Any:
-    """Return the value as JSON types: what is not finite as None, what JSON does not know as its ``repr``."""
+    """Return the value as JSON types: what is not finite as None, what JSON does not know as its ``repr``.
+
+    The user's own folder becomes ``~``.
+    """
     if isinstance(value, dict):
         return {str(key): json_ready(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [json_ready(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (str, int, bool)):
+    if isinstance(value, str):
+        return without_home(value)
+    if value is None or isinstance(value, (int, bool)):
         return value
     return repr(value)

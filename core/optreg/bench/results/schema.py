@@ -10,6 +10,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_origin
 
+from optreg.bench.results.machine import Machine
 from optreg.bench.results.records import MINOR, SCHEMA, Results
 from optreg.bench.results.sections import sections
 
@@ -32,6 +33,8 @@ def results_schema() -> Mapping[str, Any]:
     others = {field.name: _of_text(str(field.type)) for field in dataclasses.fields(Results)}
     properties = {**others, **{name: {"type": "array", "items": item} for name, item in records.items()}}
     del properties["unknown"]
+    properties["machine"] = _record(Machine, definitions)
+    del definitions["Machine"]["required"]  # older minor versions say less
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": SCHEMA,
@@ -87,4 +90,4 @@ def _of_text(annotation: str) -> dict[str, Any]:
     """Return what the annotation of a field of ``Results`` says, whose records some only the type checker imports."""
     by_start = {"str": "string", "bool": "boolean", "int": "integer", "list": "array", "dict": "object"}
     kind = next((name for start, name in by_start.items() if annotation.startswith(start)), None)
-    return {"type": kind} if kind else {}
+    return {"type": [kind, "null"] if annotation.endswith("| None") else kind} if kind else {}

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from optreg.bench.machine import usable_cores
+from optreg.bench.host import usable_cores
 from optreg.bench.speed.traffic import StateTraffic, dense_floor
 
 CEILING = "ceiling"

@@ -6,6 +6,8 @@ small ones, so no single layout speaks for all models.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,6 +43,11 @@ class Layout:
     def parameters(self) -> int:
         """Number of scalar parameters in all variables together."""
         return sum(math.prod(shape) for shape in self.shapes)
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of all that a step depends on, so that only equal layouts are compared."""
+        return hashlib.sha256(json.dumps([self.shapes, self.gradient_rows]).encode()).hexdigest()
 
     @property
     def tensors(self) -> int:

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from optreg.bench.machine import usable_cores
+from optreg.bench.host import usable_cores
 from optreg.bench.sweep.cell import work
 from optreg.bench.tasks.sources import Need
 from optreg.errors import InvalidFilter, OptregError, listing, suggestion

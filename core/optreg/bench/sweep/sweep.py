@@ -141,10 +141,14 @@ class Sweep:
         """Write down who did the work, and what of it cannot be compared with a run without workers."""
         if not self._hosts:
             return
-        hosts = {name: {"cells": count, "versions": self._versions[name]} for name, count in self._hosts.items()}
+        # What machines are called tells who owns them, and is nobody's business.
+        numbers = {name: f"host {number}" for number, name in enumerate(sorted(self._hosts), start=1)}
+        hosts = {
+            numbers[name]: {"cells": count, "versions": self._versions[name]} for name, count in self._hosts.items()
+        }
         who = {"executor": self.study.regime.staff.executor, "workers": size, "threads": THREADS, "hosts": hosts}
         self.results.machine["sweep"] = who
-        where = ", ".join(f"{count} on {host}" for host, count in sorted(self._hosts.items()))
+        where = ", ".join(f"{count} on {numbers[name]}" for name, count in sorted(self._hosts.items()))
         self.results.notes.append(
             f"training: {size} workers of {THREADS} thread at a time ({where}); their seconds are those of a shared "
             "machine"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np  # noqa: TC002 - third parties read these types at run time
@@ -74,6 +78,17 @@ class Task:
     needs: tuple[Need, ...] = ()
     target: float | None = None
     plausible: float | None = None
+
+    @property
+    def code(self) -> str | None:
+        """The sha256 of the file that ``make`` stands in; None where there is no such file."""
+        made_by: Any = self.make
+        while isinstance(made_by, functools.partial):
+            made_by = made_by.func
+        try:
+            return hashlib.sha256(Path(inspect.getfile(inspect.unwrap(made_by))).read_bytes()).hexdigest()
+        except (TypeError, ValueError, OSError):  # a callable object, or a function of an interactive session
+            return None
 
     @property
     def evaluate_every(self) -> int:
