@@ -117,6 +117,16 @@ def test_hyperparameters_in_brackets_reach_the_optimizer_and_the_table(optreg_be
     assert "momentum=0.9, nesterov=False" in done.stdout
 
 
+def test_a_schedule_reaches_the_runs_the_table_and_the_file(optreg_bench: Run, tmp_path: Path) -> None:
+    words = ("--schedule", "cosine", "--warmup", "0.1", "--mode", "training", "--json", str(tmp_path / "results.json"))
+    done = optreg_bench("sgd", *words)
+    assert done.exit_code == 0, done.stderr
+    assert "1 paired seeds, learning rate cosine, warm-up over 10 % of the steps" in " ".join(done.stdout.split())
+    found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert (found["options"]["schedule"], found["options"]["warmup"]) == ("cosine", 0.1)
+    assert [it["schedule"] for it in found["training"]] == [{"name": "cosine", "warmup": 0.1}]
+
+
 def test_an_interrupt_shows_and_writes_what_there_is_and_exits_with_130(
     optreg_bench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +164,12 @@ def test_an_interrupt_shows_and_writes_what_there_is_and_exits_with_130(
         (("sgd", "--execution", "jit"), 2, "unknown execution 'jit'; allowed: eager, graph, xla."),
         (("sgd", "--device", "gpu"), 2, "TensorFlow sees no device 'gpu'"),
         (("sgd", "--seeds", "0"), 2, "--seeds"),
+        (
+            ("sgd", "--schedule", "cosin"),
+            2,
+            "unknown schedule 'cosin'; allowed: constant, cosine, linear. Did you mean",
+        ),
+        (("sgd", "--warmup", "5"), 2, "the warm-up is a share of the steps in [0, 1), received 5"),
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_code(

@@ -30,7 +30,9 @@ def _show_task(results: Results, name: str, rows: Sequence[TrainingRow]) -> None
     task = next(it for it in results.tasks if it.name == name)
     seeds = results.options["seeds"]
     shortened = ", shortened: no verdict on the whole task" if task.shortened else ""
-    rendering.heading(f"Training: {task.name}, {task.steps} steps, {seeds} paired seeds{shortened}")
+    schedule = next((run.schedule.words for run in results.training if run.task == name), "")
+    schedule = f", {schedule}" if schedule else ""
+    rendering.heading(f"Training: {task.name}, {task.steps} steps, {seeds} paired seeds{schedule}{shortened}")
     rendering.paragraph(f"{task.summary} ({task.source or task.origin})")
     target = f"steps to {task.target:.3g}" if task.target is not None else "steps to target"
     columns = ("optimizer", "by", "rate", task.metric, "loss", target, "expected", "ms/step", "losses")

@@ -16,6 +16,7 @@ from optreg_cli.bench.comparing import Csv, FailOn, Junit, Markdown, Strict, cod
 from optreg_cli.bench.durations import parse_seconds
 from optreg_cli.bench.measuring import Way, journal_of, measured, started_ahead
 from optreg_cli.bench.planning import show_plan
+from optreg_cli.bench.regime import Epochs, Rates, Schedule, Seeds, Split, Tasks, Trials, Warmup
 from optreg_cli.completion import complete_name
 
 if TYPE_CHECKING:
@@ -49,10 +50,6 @@ Modes = Annotated[
         help="speed, training, memory, landscapes (test functions), properties or replicas; the first two by default.",
     ),
 ]
-Tasks = Annotated[
-    list[str] | None,
-    typer.Option("--task", help="Learning task, such as digits or cancer; those of the suite by default. Repeatable."),
-]
 Suite = Annotated[
     str | None,
     typer.Option(
@@ -63,23 +60,12 @@ Suite = Annotated[
 Functions = Annotated[
     list[str] | None, typer.Option("--function", help="Test function of --mode landscapes, such as rosenbrock.")
 ]
-Trials = Annotated[
-    int | None, typer.Option(min=0, help="Learning rates to try for each optimizer and task; none by default.")
-]
-Rates = Annotated[str, typer.Option("--lr-grid", metavar="RATES", help="Try exactly these: 0.001,0.01,0.1.")]
 Executions = Annotated[
     list[str] | None, typer.Option("--execution", help="eager, graph or xla; the first two by default.")
 ]
 Devices = Annotated[
     list[str] | None,
     typer.Option("--device", help="cpu, gpu, gpu:0, tpu; the first of each kind by default."),
-]
-Seeds = Annotated[
-    int | None,
-    typer.Option(min=1, show_default="5", help="Training runs of each optimizer, paired: same start, same batches."),
-]
-Epochs = Annotated[
-    int | None, typer.Option(min=1, help="Passes over the training data; as each task plans by default.")
 ]
 Budget = Annotated[
     float | None,
@@ -93,9 +79,6 @@ Budget = Annotated[
 Hooks = Annotated[
     bool,
     typer.Option("--hooks", help="Time ours also without the joints for plugins and with one plugin: what they cost."),
-]
-Split = Annotated[
-    bool, typer.Option("--split", help="Time forward, backward and update of a training step apart, too.")
 ]
 Json = Annotated[
     str | None,
@@ -163,6 +146,8 @@ def run(  # noqa: PLR0913 - one argument for each option of the command
     function: Functions = None,
     seeds: Seeds = None,
     epochs: Epochs = None,
+    schedule: Schedule = None,
+    warmup: Warmup = None,
     trials: Trials = None,
     lr_grid: Rates = "",
     budget: Budget = None,
@@ -202,6 +187,7 @@ def run(  # noqa: PLR0913 - one argument for each option of the command
     if (strategy or replicas) and not mode and suite is None:
         given["modes"] = ["replicas"]
     numbers: dict[str, Any] = {"seeds": seeds, "epochs": epochs, "trials": trials, "budget": budget}
+    numbers |= {"schedule": schedule, "warmup": warmup}
     numbers |= {"rates": _numbers(float, lr_grid, "--lr-grid"), "replicas": _numbers(int, replicas, "--replicas")}
     numbers |= {"workers": workers, "executor": executor, "address": ray_address, "patience": timeout}
     options = _options(suite, names or [], given, hooks=hooks or None, split=split or None, **numbers)

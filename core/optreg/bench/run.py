@@ -19,6 +19,7 @@ from optreg.bench.memory.survey import Survey
 from optreg.bench.peers import Library
 from optreg.bench.progress import Clock, Observer
 from optreg.bench.quality.programme import Undertaking, programme, search_plan
+from optreg.bench.quality.schedules import schedule_named
 from optreg.bench.quality.study import Regime
 from optreg.bench.replicas.drill import DEFAULT_REPLICAS, STRATEGIES, Drill, Formation
 from optreg.bench.results import History, Plan, Results, State
@@ -56,6 +57,10 @@ class Options:
         landscapes: Names of test functions; those of the suite by default.
         seeds: Training runs of each optimizer, from paired seeds 0, 1, ...
         epochs: Passes over the training data; as many as each task plans by default.
+        schedule: What every training run does with its learning rate: ``constant``, ``linear`` or ``cosine``; the last
+            two warm up and come down to zero where the run ends.
+        warmup: Share of the steps of a run in which its learning rate rises; 0.05 by default, and none where the
+            learning rate is constant.
         trials: Learning rates that are tried for each optimizer and task; none by default.
         rates: Exactly these learning rates are tried instead.
         budget: Seconds for everything; what does not fit is marked as skipped.
@@ -83,6 +88,8 @@ class Options:
     landscapes: Sequence[str] = ()
     seeds: int = 5
     epochs: int | None = None
+    schedule: str = "constant"
+    warmup: float | None = None
     trials: int = 0
     rates: Sequence[float] = ()
     budget: float = 100.0
@@ -173,8 +180,8 @@ def prepare(names: Sequence[str], options: Options, clock: Clock, history: Histo
     formation = Formation(tuple(options.strategies), tuple(options.replicas))
     devices, choices = select_devices(options.devices), select(names)
     libraries = libraries_named(options.against)
-    search = search_plan(options.trials, options.rates)
-    regime = Regime(options.seeds, options.epochs, search, devices[-1].name, options.staff, options.split)
+    search, schedule = search_plan(options.trials, options.rates), schedule_named(options.schedule, options.warmup)
+    regime = Regime(options.seeds, options.epochs, search, devices[-1].name, options.staff, options.split, schedule)
     plan = programme(
         options.modes, tasks=options.tasks, suite=options.suite, landscapes=options.landscapes, regime=regime
     )

@@ -23,6 +23,10 @@ class Subject(Protocol):
 
     variables: Sequence[tf.Variable]
 
+    @property
+    def learning_rate(self) -> tf.Variable | None:
+        """The variable that the steps read the learning rate from, once built; None where there is none to set."""
+
     def build(self, values: Sequence[Any]) -> None:
         """Create one variable for each value, and all state, before the first step."""
 
@@ -53,6 +57,11 @@ class LegacyContract:
         """Call ``apply_gradients`` as a training loop does."""
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
 
+    @property
+    def learning_rate(self) -> tf.Variable | None:
+        """The variable of that hyperparameter; None for a schedule, a callable, or an optimizer without it."""
+        return _variable_or_none(getattr(self.optimizer, "learning_rate", None))
+
     def state(self) -> Sequence[StateArray]:
         """Return the slots of all variables."""
         pairs = [(name, variable) for name in self.optimizer.get_slot_names() for variable in self.variables]
@@ -80,6 +89,11 @@ class Keras3:
         """Call ``apply`` as a custom training loop of Keras 3 does."""
         self.optimizer.apply(gradients, self._keras_variables)
 
+    @property
+    def learning_rate(self) -> tf.Variable | None:
+        """The TensorFlow variable inside the Keras variable; None for a schedule, of which Keras gives the value."""
+        return _variable_or_none(getattr(self.optimizer.learning_rate, "value", None))
+
     def state(self) -> Sequence[StateArray]:
         """Return all variables of the optimizer except its step counter and learning rate, by their names."""
         general = {id(self.optimizer.iterations), id(getattr(self.optimizer, "_learning_rate", None))}
@@ -99,6 +113,10 @@ def bytes_by_slot(arrays: Sequence[StateArray]) -> Mapping[str, int]:
     for array in arrays:
         totals[array.slot] = totals.get(array.slot, 0) + array.bytes
     return totals
+
+
+def _variable_or_none(value: Any) -> tf.Variable | None:
+    return value if isinstance(value, tf.Variable) else None
 
 
 def _slot_of(path: str) -> str:

@@ -12,7 +12,7 @@ import optreg
 from optreg.bench import Judgement, Options, Problem, Results, Task, document, ranked, run, training_rows
 from optreg.bench.quality.searching import SEARCH_SEED
 from optreg.bench.tasks.catalogue import BUILT_IN, UnknownSuite, UnknownTask, select_tasks
-from optreg.registry.contributions import Contribution, ContributionFailure
+from optreg.registry.contributions import ContributionFailure
 
 
 def bowl(seed: int, steps: int) -> Problem:
@@ -30,24 +30,6 @@ def bowl(seed: int, steps: int) -> Problem:
 
 
 BOWL = Task("bowl", "a bowl", bowl, steps=40, metric="distance", higher_is_better=False, target=0.3)
-
-
-@pytest.fixture
-def contributed(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let a plugin of the distribution ``crockery`` contribute tasks, and others fail."""
-
-    def contribute(*values: Any, failures: tuple[ContributionFailure, ...] = ()) -> None:
-        found = [Contribution("crockery", "1.2", "crockery_tools", value) for value in values]
-
-        def ask(hook: str, *, objection: Any) -> list[Contribution]:
-            assert hook == "bench_workloads"
-            assert [objection(item.value) for item in found] == [""] * len(found)
-            return found
-
-        monkeypatch.setattr("optreg.bench.tasks.catalogue.contributed", ask)
-        monkeypatch.setattr("optreg.bench.tasks.catalogue.contribution_failures", lambda: list(failures))
-
-    return contribute
 
 
 @pytest.fixture

@@ -58,6 +58,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         landscapes=("rosenbrock", "sphere"),
         seeds=2,
         epochs=1,
+        schedule="linear",
+        warmup=0.125,
         trials=3,
         budget=900,
         effort=Effort(sample_seconds=0.0005, warm_ups=1, fewest=6, most=6),
@@ -229,7 +231,7 @@ def test_the_largest_drawings_go_first_then_the_ends_of_tables_and_both_are_said
 
 _COUNTS_FOR = {
     "speed": ("executions", "against", "devices", "hooks"),
-    "training": ("against", "devices", "seeds", "epochs", "trials", "rates", "split"),
+    "training": ("against", "devices", "seeds", "epochs", "schedule", "warmup", "trials", "rates", "split"),
     "landscapes": ("trials", "rates"),
     "properties": (),
     "memory": ("against", "devices"),
@@ -298,6 +300,8 @@ def test_every_option_can_stand_in_a_command_or_is_none_of_the_command_line() ->
         "address": "auto",
         "hooks": True,
         "split": True,
+        "schedule": "cosine",
+        "warmup": 0.1,
         "patience": 7.5,
         "budget": 7200.0,
         "strategies": ("mirrored", "multi-worker"),
@@ -305,7 +309,8 @@ def test_every_option_can_stand_in_a_command_or_is_none_of_the_command_line() ->
     }
     found = {"options": asdict(Options(**asked)), "subjects": [{"optimizer": "sgd[momentum=0.9]"}], "training": []}
     found["speed"] = [{"samples": [{"process": 0}, {"process": 4}]}]
-    words = "--split --hooks --executor ray --workers 3 --ray-address auto --budget 7200 --timeout 7.5 --isolate 5"
+    words = "--schedule cosine --warmup 0.1 "
+    words += "--split --hooks --executor ray --workers 3 --ray-address auto --budget 7200 --timeout 7.5 --isolate 5"
     text = again(found, "speed", "training")
     assert text.startswith("optreg bench 'sgd[momentum=0.9]' --mode speed --mode training ")
     assert all(word in text for word in (*re.findall(r"--\S+(?: [^-]\S*)?", words), "--lr-grid 1e-05,0.1"))
@@ -383,6 +388,7 @@ def test_misses_provisional_runs_and_edges_are_said(results: dict[str, Any]) -> 
     assert "did not get to the planned end: provisional, no verdict" in text
     assert "the best learning rate is the highest tried; it may lie beyond" in text
     assert "shorter than the task plans: the order at the planned end may be another" in text
+    assert "Learning rate: linear, with a warm-up over 0.125 of the steps, and down to zero at the end of the" in text
     assert "out of time after 3 of 50 steps" in text
     assert ", missed" in text or ">missed" in text
 

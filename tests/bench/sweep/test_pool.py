@@ -21,7 +21,15 @@ from optreg.bench.sweep import cell
 from optreg.bench.sweep.crews import Staff
 from optreg.errors import InvalidFilter
 
-OPTIONS = Options(modes=["training"], tasks=["ridge", "digits"], seeds=2, epochs=1, rates=(0.01, 0.1), budget=600)
+OPTIONS = Options(
+    modes=["training"],
+    tasks=["ridge", "digits"],
+    seeds=2,
+    epochs=1,
+    schedule="cosine",
+    rates=(0.01, 0.1),
+    budget=600,
+)
 NAMES = ["sgd", "adam[learning_rate=0.01]"]
 
 
@@ -65,6 +73,7 @@ def test_a_sweep_trains_what_one_process_trains(swept: Results) -> None:
     assert {it.state.name for it in mine.values()} == {"finished"}
     assert len(mine) == 2 * 2 * 2 + 2 * 2  # defaults of both, and what the searches of the one without a rate found
     assert [numbers(it) for it in mine.values()] == [numbers(it) for it in theirs.values()]
+    assert {it.schedule.name for it in [*mine.values(), *swept.searches]} == {"cosine"}
     searches = {(it.optimizer, it.task): (it.state, it.chosen, it.edge) for it in swept.searches}
     assert searches == {(it.optimizer, it.task): (it.state, it.chosen, it.edge) for it in single.searches}
 

@@ -14,7 +14,9 @@ from optreg.errors import MissingExtra
 
 ray = pytest.importorskip("ray")
 
-OPTIONS = Options(modes=["training"], tasks=["ridge"], seeds=2, epochs=1, rates=(0.01, 0.1), budget=600)
+OPTIONS = Options(
+    modes=["training"], tasks=["ridge"], seeds=2, epochs=1, schedule="linear", rates=(0.01, 0.1), budget=600
+)
 NAMES = ["sgd", "adam"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own

@@ -16,6 +16,9 @@ from optreg.bench.speed.ceiling import CEILING
 from optreg.bench.statistics import THRESHOLD, Change, Pair, compare_all, fewest_samples
 from optreg.bench.statistics.comparison import Direction
 
+_SCHEDULED = {"schedule": "constant", "warmup": None}
+"""Options by which two runs of one task train differently, with what results that do not name them had."""
+
 _MACHINE = ("processor", "usable_cores", "python", "devices", "threads", "settings")
 
 Outcome: TypeAlias = Direction | Literal["not judged"]
@@ -177,12 +180,15 @@ def _drift(rows: Sequence[Row]) -> list[str]:
 
 
 def _differences(old: Results, new: Results) -> list[str]:
-    """Return what makes times of the two runs hard to compare."""
+    """Return what makes the two runs hard to compare."""
     found = [
         f"{key}: {old.machine.get(key)!r} then, {new.machine.get(key)!r} now"
         for key in _MACHINE
         if old.machine.get(key) != new.machine.get(key)
     ]
+    for key, usual in _SCHEDULED.items():
+        then, now = (result.options.get(key, usual) for result in (old, new))
+        found += [f"{key}: {then!r} then, {now!r} now"] if then != now else []
     versions = [result.machine.get("versions", {}) for result in (old, new)]
     return found + [
         f"{name}: {versions[0].get(name)} then, {versions[1].get(name)} now"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from optreg.bench.quality.rates import Edge
+from optreg.bench.quality.schedules import Schedule
 from optreg.bench.results import State
 
 
@@ -54,6 +55,8 @@ class Attempt:
 class Search:
     """The search for the learning rate of one optimizer on one task, with everything it spent.
 
+    Every attempt follows the ``schedule``, down from the learning rate that it tries.
+
     ``edge`` warns that the best lies at the end of all that was tried. ``expected_best`` is the metric that a
     search of 1, 2, ... of the attempts would have found on average.
     """
@@ -62,6 +65,7 @@ class Search:
     task: str
     trials: int
     device: str = "cpu:0"
+    schedule: Schedule = Schedule()  # noqa: RUF009 - it is frozen
     attempts: list[Attempt] = field(default_factory=list)
     chosen: float | None = None
     edge: Edge = ""

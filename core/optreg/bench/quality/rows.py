@@ -54,11 +54,16 @@ def ranked(results: Results) -> list[Standing]:
 
 
 def complete_seeds(runs: Sequence[TrainingRun]) -> list[TrainingRun]:
-    """Return the runs of the seeds that no optimizer skipped on the task; all runs where there is no such seed."""
+    """Return the runs of the seeds that no optimizer skipped on the task; all runs where there is no such seed.
+
+    An optimizer that skipped every seed, as one that cannot follow a schedule does, takes none from the others.
+    """
     kept = []
     for place in dict.fromkeys((run.task, run.setting) for run in runs):
         of = [run for run in runs if (run.task, run.setting) == place]
-        cut_short = {run.seed for run in of if run.state.name == "skipped"}
+        skipped = [run for run in of if run.state.name == "skipped"]
+        begun = {(run.optimizer, run.implementation) for run in of if run.state.name != "skipped"}
+        cut_short = {run.seed for run in skipped if (run.optimizer, run.implementation) in begun}
         kept += [run for run in of if run.seed not in cut_short] or of
     return kept
 

@@ -44,7 +44,11 @@ def search(
             record.state = State("skipped", f"out of time after {len(ranks)} of {plan.trials} trials; raise --budget")
             return
         run = TrainingRun(record.optimizer, "optreg", task.name, record.device, SEARCH_SEED, "search", rate)
+        run.schedule = record.schedule
         train(make(rate), task, problem, run, turn)
+        if run.state.name == "skipped" and not run.losses:  # none of the others can be made either
+            record.state = run.state
+            return
         chance = run.evaluations[0].metric if run.evaluations else chance
         record.attempts.append(_attempt(run))
         ranks[rate] = _rank(record.attempts[-1], task)

@@ -9,6 +9,7 @@ from optreg.bench.contenders import OURS, Contender
 from optreg.bench.progress import Clock, Turn
 from optreg.bench.quality.rates import Rates
 from optreg.bench.quality.records import Search, TaskRecord
+from optreg.bench.quality.schedules import Schedule
 from optreg.bench.quality.searching import search
 from optreg.bench.quality.split import SplitEntry, measure_split
 from optreg.bench.quality.targets import stored_targets
@@ -35,6 +36,7 @@ class Regime:
         device: On which the runs are made.
         staff: By how many processes, and on which machines.
         split: Whether the parts of a training step are timed too.
+        schedule: What every run does with its learning rate.
     """
 
     seeds: int = 5
@@ -43,6 +45,7 @@ class Regime:
     device: str = "cpu:0"
     staff: Staff = Staff()  # noqa: RUF009 - it is frozen
     split: bool = False
+    schedule: Schedule = Schedule()  # noqa: RUF009 - see Staff
 
     def steps(self, task: Task) -> int:
         """Return the steps of a run; a task without epochs is shortened in the same proportion as one of ten."""
@@ -83,7 +86,13 @@ class Study:
             results.tasks.append(record)
             results.training += [
                 TrainingRun(
-                    contender.optimizer, contender.implementation, name, regime.device, seed, planned=task.steps
+                    contender.optimizer,
+                    contender.implementation,
+                    name,
+                    regime.device,
+                    seed,
+                    planned=task.steps,
+                    schedule=regime.schedule,
                 )
                 for seed in range(regime.seeds)
                 for contender in self._field
@@ -97,7 +106,8 @@ class Study:
             if regime.search:
                 ours = [contender for contender in self._field if contender.implementation == OURS]
                 results.searches += [
-                    Search(contender.optimizer, name, regime.search.trials, regime.device) for contender in ours
+                    Search(contender.optimizer, name, regime.search.trials, regime.device, regime.schedule)
+                    for contender in ours
                 ]
 
     def everything(self, *, until: float) -> None:
@@ -215,10 +225,9 @@ class Study:
         runs = [run for run in self._results.training if (run.optimizer, run.task, run.setting) == key]
         if not runs and record.chosen is not None:
             steps = self._tasks[record.task].steps
+            what = (record.optimizer, OURS, record.task, self.regime.device)
             runs = [
-                TrainingRun(
-                    record.optimizer, OURS, record.task, self.regime.device, seed, "tuned", record.chosen, steps
-                )
+                TrainingRun(*what, seed, "tuned", record.chosen, steps, record.schedule)
                 for seed in range(self.regime.seeds)
             ]
             self._results.training += runs

@@ -34,6 +34,8 @@ FLAGS: Mapping[str, _Flag] = {
     "tasks": _Flag("--task", _for("training")),
     "seeds": _Flag("--seeds", _for("training")),
     "epochs": _Flag("--epochs", _for("training")),
+    "schedule": _Flag("--schedule", _for("training")),
+    "warmup": _Flag("--warmup", _for("training")),
     "split": _Flag("--split", _for("training")),
     "landscapes": _Flag("--function", _for("landscapes")),
     "trials": _Flag("--trials", _for("training", "landscapes")),

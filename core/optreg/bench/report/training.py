@@ -99,13 +99,24 @@ def _curves(document: Record, task: Record, runs: Sequence[Record], *, name: str
         f"{clean(task['name'])}: {clean(task['summary'])}",
         f"Median over the seeds with the band between the quartiles, of {clean(task['metric'])} and, on the right, of "
         f"the loss; {'thin lines are single seeds, ' if singles else ''}a cross is where a run broke off. The dotted "
-        "line is the target. Time spent on looking at the metric is not counted.",
+        f"line is the target. Time spent on looking at the metric is not counted.{_schedule_sentence(runs[0])}",
         _curve_data(groups, task),
         again(document, "training", tasks=[task["name"]]),
         it.svg,
         alt,
         warnings,
     )
+
+
+def _schedule_sentence(run: Record) -> str:
+    """Say which schedule the learning rate of the runs has followed; results of older versions name none."""
+    schedule = run.get("schedule") or {"name": "constant", "warmup": 0.0}
+    if schedule["name"] == "constant" and not schedule["warmup"]:
+        return ""
+    words = f" Learning rate: {clean(schedule['name'])}, with a warm-up over {number(schedule['warmup'])} of the steps"
+    if schedule["name"] == "constant":
+        return f"{words}."
+    return f"{words}, and down to zero at the end of the run; what stands before that is provisional."
 
 
 def _curve_warnings(task: Record, runs: Sequence[Record]) -> list[str]:

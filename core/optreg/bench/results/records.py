@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from optreg.bench.quality.schedules import Schedule
 from optreg.bench.results.discretion import without_home
 
 if TYPE_CHECKING:  # these records need ``State`` themselves
@@ -145,7 +146,8 @@ class TrainingRun:
 
     ``setting`` tells whether the hyperparameters are those chosen, a trial of the search, or what the search found;
     ``learning_rate`` is None for those chosen. ``planned`` is the length of the run in steps: only its end gives a
-    verdict. ``losses`` holds the loss of the batch at every step; ``seconds`` counts training without evaluation.
+    verdict, and there its ``schedule`` brings the learning rate. ``losses`` holds the loss of the batch at every step;
+    ``seconds`` counts training without evaluation.
     """
 
     optimizer: str
@@ -156,6 +158,7 @@ class TrainingRun:
     setting: Setting = "default"
     learning_rate: float | None = None
     planned: int = 0
+    schedule: Schedule = Schedule()  # noqa: RUF009 - it is frozen
     state: State = field(default_factory=State)
     losses: list[float] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)

@@ -78,6 +78,8 @@ class Stand:
 class Idle:
     """A subject that does nothing with variables and gradients: what it costs is the harness, not the optimizer."""
 
+    learning_rate = None
+
     def __init__(self) -> None:
         self.variables: Sequence[tf.Variable] = ()
 

@@ -22,6 +22,7 @@ from optreg.bench.peers import PeerUnavailable
 from optreg.bench.progress import Turn
 from optreg.bench.quality.rates import Rates
 from optreg.bench.quality.records import Search
+from optreg.bench.quality.schedules import Schedule
 from optreg.bench.quality.searching import search
 from optreg.bench.quality.training import train
 from optreg.bench.quality.tunable import tunable
@@ -54,6 +55,7 @@ class Cell:
         device: Such as ``cpu:0``.
         rates: The search to make; None for a training run.
         rate: The learning rate that a search has found, for a run with it.
+        schedule: What the runs do with their learning rate.
         seconds: What the work may take, from ``asked`` on.
         asked: When it was asked for, in seconds since the epoch.
         patience: Seconds without a sign of life after which the worker ends itself.
@@ -67,6 +69,7 @@ class Cell:
     device: str = "cpu:0"
     rates: Rates | None = None
     rate: float | None = None
+    schedule: Schedule = Schedule()  # noqa: RUF009 - it is frozen
     seconds: float = 0.0
     asked: float = 0.0
     patience: float = 120.0
@@ -118,9 +121,8 @@ def _leave_with(parent: int) -> None:
 
 def _train(cell: Cell) -> TrainingRun:
     setting: Setting = "default" if cell.rate is None else "tuned"
-    run = TrainingRun(
-        cell.optimizer, cell.implementation, cell.task, cell.device, cell.seed, setting, cell.rate, cell.steps
-    )
+    what = (cell.optimizer, cell.implementation, cell.task, cell.device)
+    run = TrainingRun(*what, cell.seed, setting, cell.rate, cell.steps, cell.schedule)
     try:
         task = _task(cell)
         make = _tuned(cell)(cell.rate) if cell.rate is not None else _contender(cell).make
@@ -134,7 +136,7 @@ def _train(cell: Cell) -> TrainingRun:
 
 def _search(cell: Cell) -> Search:
     plan = cell.rates or Rates()
-    record = Search(cell.optimizer, cell.task, plan.trials, cell.device)
+    record = Search(cell.optimizer, cell.task, plan.trials, cell.device, cell.schedule)
     try:
         search(_tuned(cell), _task(cell), record, plan=plan, turn=_turn(cell))
     except Exception as error:  # as above

@@ -106,6 +106,7 @@ class Sweep:
             device=record.device,
             rates=self.study.regime.search if search else None,
             rate=run.learning_rate if run else None,
+            schedule=record.schedule,
             seconds=seconds,
             asked=time.time(),
             patience=self.study.regime.staff.patience,
