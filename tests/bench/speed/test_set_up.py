@@ -133,3 +133,24 @@ def test_a_step_that_is_traced_again_is_told(
     stand = Stand(contender, LAYOUT, make_gradients(LAYOUT))
     measure_group([(entry, stand)], Sampler(Effort(sample_seconds=0.0, warm_ups=1, most=1, fewest=1)), until=0.0)
     assert (entry.state.name, entry.traces, len(entry.samples)) == ("finished", traces, 1)
+
+
+@pytest.mark.parametrize(("process", "first"), [(0, "optreg"), (1, "tf_keras"), (2, "optreg")])
+def test_processes_take_turns_in_whose_memory_is_taken_first(
+    make_entry: Callable[..., SpeedEntry], process: int, first: str
+) -> None:
+    built: list[str] = []
+
+    def stand(implementation: str) -> tuple[SpeedEntry, Stand]:
+        class Known(Idle):
+            def build(self, values: Any) -> None:
+                built.append(implementation)
+                super().build(values)
+
+        contender = Contender("known", implementation, Known, Provenance("known", implementation, "", ""))
+        return make_entry(implementation), Stand(contender, LAYOUT, make_gradients(LAYOUT))
+
+    sampler = Sampler(Effort(sample_seconds=0.0, warm_ups=1, most=1, fewest=1), process=process)
+    measure_group([stand("optreg"), stand("tf_keras")], sampler, until=float("inf"))
+    assert built[0] == first
+    assert set(built) == {"optreg", "tf_keras"}

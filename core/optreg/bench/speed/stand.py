@@ -118,7 +118,7 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
         visitors = Visitors()
         probes = [entry for entry, _ in stands if entry.implementation == CEILING]
         stands = [(entry, stand) for entry, stand in stands if entry.implementation != CEILING]
-        for entry, stand in sorted(stands, key=lambda it: _turn(it[0])):
+        for entry, stand in sorted(stands, key=lambda it: _turn(it[0], sampler.process)):
             if sampler.over or (is_peer(entry) and sampler.clock() > until):
                 entry.state = State("skipped", "out of time: setting up the others took longer than forecast")
                 continue
@@ -149,9 +149,12 @@ def measure_group(stands: Sequence[tuple[SpeedEntry, Stand]], sampler: Sampler, 
     gc.collect()
 
 
-def _turn(entry: SpeedEntry) -> tuple[bool, bool]:
-    """Order of setting up: ours before peers, and what has to be compiled last."""
-    return is_peer(entry), is_compiled(entry)
+def _turn(entry: SpeedEntry, process: int) -> tuple[bool, bool]:
+    """Order of setting up: ours before peers, and what has to be compiled last.
+
+    In every other process peers come first: whose memory is taken first can be quicker by a few percent throughout.
+    """
+    return is_peer(entry) == (process % 2 == 0), is_compiled(entry)
 
 
 def _set_up(entry: SpeedEntry, stand: Stand) -> Contestant | None:
