@@ -153,7 +153,8 @@ def test_a_checkout_is_named_by_its_commit_and_whether_it_was_changed(tmp_path: 
     (package / "__init__.py").write_text("")
     assert host.source_of(package) is None
     git(tmp_path, "init", "-q")
-    assert host.source_of(package) is None  # installed into somebody else's repository
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "of somebody else, who installed the package here")
+    assert host.source_of(package) is None
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "first")
     commit = git(tmp_path, "rev-parse", "HEAD")
