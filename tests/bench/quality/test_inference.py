@@ -62,7 +62,7 @@ def test_where_half_of_the_runs_miss_there_is_no_median_and_without_a_hit_no_exp
 
 def test_a_profile_is_the_share_of_tasks_within_a_ratio_of_the_best() -> None:
     # By hand: ratios of a are 1, 2, inf; of b 2, 1, 1. On 1 .. 4: a = (3 + 2 + 0) / 9, b = (2 + 3 + 3) / 9.
-    found = profiles({"a": [10, 40, math.inf], "b": [20, 20, 5]})
+    found = profiles({"a": [[10], [40], [math.inf]], "b": [[20], [20], [5]]})
     assert found["a"].score == pytest.approx(5 / 9)
     assert found["b"].score == pytest.approx(8 / 9)
     assert (found["a"].ratios[0], found["a"].shares[0]) == (1, pytest.approx(1 / 3))
@@ -71,7 +71,7 @@ def test_a_profile_is_the_share_of_tasks_within_a_ratio_of_the_best() -> None:
 
 
 def test_a_task_that_nobody_solved_counts_for_nobody() -> None:
-    found = profiles({"a": [math.inf, 1], "b": [math.inf, 2]})
+    found = profiles({"a": [[math.inf], [1]], "b": [[math.inf], [2]]})
     assert (found["a"].shares[-1], found["b"].shares[-1]) == (0.5, 0.5)
 
 

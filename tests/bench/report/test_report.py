@@ -30,6 +30,7 @@ from optreg.bench.report.figure import Exhibit, Section, Table
 from optreg.bench.report.fitting import fitted
 from optreg.bench.report.memory import memory_exhibits
 from optreg.bench.report.page import UnreadableResults
+from optreg.bench.report.ranking import ranking_exhibits
 from optreg.bench.report.rounds import round_exhibits
 from optreg.bench.report.text import clean, command, number, seconds
 from optreg.bench.results import SlotBytes, State
@@ -148,6 +149,35 @@ def table_of(page: str, exhibit: str) -> list[list[str]]:
     table = re.findall(r"<table.*?</table>", figure, re.DOTALL)[-1]
     rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
     return [[html.unescape(it) for it in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+
+
+def test_profiles_have_their_band_in_the_drawing_and_in_the_table(results: dict[str, Any]) -> None:
+    changed = copy.deepcopy(results)
+    standings = changed["summary"]["standings"]
+    band = {"low": [0.25] * 61, "high": [0.75] * 61, "score_low": 0.125, "score_high": 0.875}
+    for standing in standings:
+        standing["profile"] |= {"shares": [0.5] * 61, "score": 0.5, "band": band}
+    assert len(standings) == 4  # two optimizers by default and tuned
+    [profiles] = [it for it in ranking_exhibits(changed) if it.name == "profiles"]
+    assert {row[1:] for row in profiles.data.rows} == {(*["0.5 [0.25 … 0.75]"] * 5, "0.5 [0.12 … 0.88]")}
+    assert profiles.svg.count("fill-opacity: 0.14") == len(standings)
+    assert "95 % intervals of a stratified bootstrap over seeds" in profiles.caption
+    assert profiles.warnings == []
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["one seed", "results without bands"])
+def test_profiles_of_one_seed_have_no_band_and_say_so(results: dict[str, Any], *, older: bool) -> None:
+    changed = copy.deepcopy(results)
+    for standing in changed["summary"]["standings"]:
+        assert standing["profile"]["band"] is not None  # two seeds
+        standing["profile"]["band"] = None
+        if older:
+            del standing["profile"]["band"]
+    [profiles] = [it for it in ranking_exhibits(changed) if it.name == "profiles"]
+    assert not any("[" in cell for row in profiles.data.rows for cell in row)
+    assert "fill-opacity" not in profiles.svg
+    assert "bootstrap" not in profiles.caption
+    assert profiles.warnings == ["no band: that takes several seeds"]
 
 
 def test_build_trace_compile_and_first_step_are_four_numbers(page: str) -> None:

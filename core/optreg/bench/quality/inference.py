@@ -15,7 +15,8 @@ import numpy as np
 
 Scores = Sequence[Sequence[float]]
 
-_RESAMPLES = 1000
+RESAMPLES = 1000
+"""How often a bootstrap draws."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def estimate(scores: Scores, *, seed: int = 0) -> Estimate:
     from scipy.stats import trim_mean  # noqa: PLC0415 - see interquartile_mean
 
     low, high = None, None
-    if _repeats(scores):
+    if repeats(scores):
         drawn = np.concatenate([np.asarray(task, float)[rows] for task, rows in _draws(scores, seed)], axis=1)
         low, high = _interval(trim_mean(drawn, 0.25, axis=1))
     return Estimate(interquartile_mean(scores), low, high, sum(map(len, scores)), len(scores))
@@ -68,7 +69,7 @@ def probability_of_improvement(scores: Scores, others: Scores, *, seed: int = 0)
     wins = [_wins(mine, theirs) for mine, theirs in zip(scores, others, strict=True)]
     value = float(np.mean([table.mean() for table in wins]))
     low, high = None, None
-    if _repeats(scores) or _repeats(others):
+    if repeats(scores) or repeats(others):
         draws = zip(wins, _draws(scores, seed), _draws(others, seed + 1), strict=True)
         shares = [
             table[rows[:, :, None], columns[:, None, :]].mean(axis=(1, 2)) for table, (_, rows), (_, columns) in draws
@@ -83,7 +84,8 @@ def _wins(mine: Sequence[float], theirs: Sequence[float]) -> np.ndarray:
     return np.asarray((difference > 0) + 0.5 * (difference == 0))
 
 
-def _repeats(scores: Scores) -> bool:
+def repeats(scores: Scores) -> bool:
+    """Tell whether any task has a second run, so that there is something to resample."""
     return any(len(task) > 1 for task in scores)
 
 
@@ -91,9 +93,15 @@ def _draws(scores: Scores, seed: int) -> Iterator[tuple[Sequence[float], np.ndar
     """Yield for each task the runs drawn in each resample ``[resamples, runs]``, as indices."""
     random = np.random.default_rng(seed)
     for task in scores:
-        yield task, random.integers(len(task), size=(_RESAMPLES, len(task)))
+        yield task, random.integers(len(task), size=(RESAMPLES, len(task)))
+
+
+def percentile_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the 95 % percentile intervals of values ``[resamples, ...]``."""
+    low, high = np.quantile(values, [0.025, 0.975], axis=0)
+    return low, high
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.025, 0.975])
+    low, high = percentile_interval(values)
     return float(low), float(high)

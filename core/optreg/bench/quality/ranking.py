@@ -184,7 +184,7 @@ def standings(
         return []
     runs = {key: [_runs(training, key, task) for task in counted] for key in keys}
     anchor = anchor if anchor in runs else keys[0]
-    shapes = profiles({" ".join(key): _medians(runs[key], counted) for key in keys})
+    shapes = profiles({" ".join(key): _times_of_seeds(runs[key], counted) for key in keys})
     found = [_standing(key, runs, anchor, counted, profile=shapes[" ".join(key)]) for key in keys]
     return sorted(found, key=lambda standing: -standing.speed_up)
 
@@ -246,7 +246,11 @@ def _steps(run: TrainingRun, task: TaskRecord) -> float:
 
 def _medians(runs: Sequence[Sequence[TrainingRun]], tasks: Sequence[TaskRecord]) -> list[float]:
     """Return the median steps to the target on each task; infinite where at least half of the runs missed."""
-    return [float(np.median([_steps(run, task) for run in of])) for of, task in zip(runs, tasks, strict=True)]
+    return [float(np.median(of_task)) for of_task in _times_of_seeds(runs, tasks)]
+
+
+def _times_of_seeds(runs: Sequence[Sequence[TrainingRun]], tasks: Sequence[TaskRecord]) -> list[list[float]]:
+    return [[_steps(run, task) for run in of] for of, task in zip(runs, tasks, strict=True)]
 
 
 def _speed_up_interval(
@@ -256,8 +260,7 @@ def _speed_up_interval(
     if all(len(of_task) < 2 for of_task in runs):  # noqa: PLR2004 - one seed cannot be resampled
         return None, None
     random = np.random.default_rng(0)
-    mine = [np.array([_steps(run, task) for run in of]) for of, task in zip(runs, tasks, strict=True)]
-    theirs = [np.array([_steps(run, task) for run in of]) for of, task in zip(anchor, tasks, strict=True)]
+    mine, theirs = (list(map(np.array, _times_of_seeds(of, tasks))) for of in (runs, anchor))
     budgets = [float(task.steps) for task in tasks]
     drawn = [_drawn(mine, theirs, budgets, random) for _ in range(_RESAMPLES)]
     low, high = np.quantile(drawn, [0.025, 0.975])

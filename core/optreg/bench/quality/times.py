@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optreg.bench.quality.inference import RESAMPLES, Scores, percentile_interval, repeats
+
 PROFILE_END = 4.0
 """Ratio to the best beyond which a profile no longer counts, as in AlgoPerf."""
 
@@ -53,36 +55,89 @@ def time_to_target(target: float, times: Sequence[float | None], spent: Sequence
 
 
 @dataclass(frozen=True)
+class Band:
+    """95 % bootstrap intervals of a profile: of its share at each ratio by itself, and of its mean."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    score_low: float
+    score_high: float
+
+
+@dataclass(frozen=True)
 class Profile:
-    """Share of tasks that an optimizer solves within each ratio to the best, and its mean over 1 .. 4."""
+    """Share of tasks that an optimizer solves within each ratio to the best, and its mean over 1 .. 4.
+
+    Without a second seed anywhere nothing can be resampled: ``band`` is then None.
+    """
 
     ratios: tuple[float, ...]
     shares: tuple[float, ...]
     score: float
+    band: Band | None = None
 
 
-def profiles(times: Mapping[str, Sequence[float]], *, points: int = 61) -> dict[str, Profile]:
-    """Return the performance profile of each optimizer.
+def profiles(times: Mapping[str, Sequence[Sequence[float]]], *, points: int = 61) -> dict[str, Profile]:
+    """Return the performance profile of each optimizer, of the median times of its seeds.
+
+    Its band is what seeds leave open: they are resampled within their task, for all optimizers at once, since the best
+    of a task is one of them. Those with equally many seeds on a task are given the same draws: seeds are paired.
 
     Args:
-        times: For each optimizer its time on each task, infinity for a miss; the tasks in the same order for all.
+        times: For each optimizer and task the times of its seeds, infinity for a miss; the tasks in the same order
+            for all.
         points: Ratios from 1 to 4 at which the profile is taken.
     """
     ratios = np.linspace(1.0, PROFILE_END, points)
-    table = np.array([list(row) for row in times.values()], float)
-    best = table.min(axis=0)
+    seeds = list(times.values())
+    found = _relative(np.array([[np.median(of_task) for of_task in of] for of in seeds], float))
+    shares, scores = _shares(found, ratios), _area(found)
+    bands = _bands(seeds, ratios) if any(map(repeats, seeds)) else [None] * len(seeds)
+    return {
+        name: Profile(_floats(ratios), _floats(shares[place]), float(scores[place]), bands[place])
+        for place, name in enumerate(times)
+    }
+
+
+def _bands(seeds: Sequence[Scores], ratios: np.ndarray) -> list[Band]:
+    drawn = _relative(_drawn_medians(seeds))
+    low, high = percentile_interval(_shares(drawn, ratios))
+    score_low, score_high = percentile_interval(_area(drawn))
+    return [
+        Band(_floats(low[place]), _floats(high[place]), float(score_low[place]), float(score_high[place]))
+        for place in range(len(seeds))
+    ]
+
+
+def _drawn_medians(seeds: Sequence[Scores]) -> np.ndarray:
+    """Return the median time ``[resamples, optimizers, tasks]`` of the seeds that each resample draws."""
+    random = np.random.default_rng(0)
+    medians = []
+    for of_task in zip(*seeds, strict=True):
+        rows = {count: random.integers(count, size=(RESAMPLES, count)) for count in sorted(set(map(len, of_task)))}
+        medians.append([np.median(np.asarray(of, float)[rows[len(of)]], axis=1) for of in of_task])
+    return np.asarray(np.transpose(medians, (2, 1, 0)))
+
+
+def _relative(times: np.ndarray) -> np.ndarray:
+    """Return the times ``[..., optimizers, tasks]`` as multiples of the best on their task."""
+    best = times.min(axis=-2, keepdims=True)
     with np.errstate(invalid="ignore"):  # inf / inf: a task that nobody solved counts for nobody
-        relative = np.where(np.isfinite(table), table / best, np.inf)
-    found = {}
-    for name, row in zip(times, relative, strict=True):
-        shares = [float(np.mean(row <= ratio)) for ratio in ratios]
-        found[name] = Profile(tuple(map(float, ratios)), tuple(shares), _area(row))
-    return found
+        return np.asarray(np.where(np.isfinite(times), times / best, np.inf))
 
 
-def _area(ratios: np.ndarray) -> float:
-    """Return the exact mean of the step function over 1 .. 4."""
-    return float(np.mean(np.clip(PROFILE_END - np.minimum(ratios, PROFILE_END), 0, None)) / (PROFILE_END - 1))
+def _shares(relative: np.ndarray, ratios: np.ndarray) -> np.ndarray:
+    """Return the share of tasks within each ratio ``[..., optimizers, ratios]``."""
+    return np.stack([np.mean(relative <= ratio, axis=-1) for ratio in ratios], axis=-1)
+
+
+def _area(relative: np.ndarray) -> np.ndarray:
+    """Return the exact mean of each step function over 1 .. 4."""
+    return np.asarray(np.mean(PROFILE_END - np.minimum(relative, PROFILE_END), axis=-1) / (PROFILE_END - 1))
+
+
+def _floats(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(map(float, values))
 
 
 def anchored_speed_up(times: Sequence[float], anchor: Sequence[float], budgets: Sequence[float]) -> float:

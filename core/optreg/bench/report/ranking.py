@@ -16,6 +16,11 @@ from optreg.bench.report.text import interval, number, seconds, series_name
 
 Record = Mapping[str, Any]
 
+_BAND = (
+    " The bands, and the brackets in the table, are the 95 % intervals of a stratified bootstrap over seeds, at each "
+    "factor by itself; what other tasks would say is not in them."
+)
+
 
 def ranking_exhibits(document: Record) -> Iterator[Exhibit]:
     """Yield the exhibits of the standings, where there is more than one to compare."""
@@ -114,6 +119,10 @@ def _profiles(document: Record, standings: Sequence[Record]) -> Exhibit:
         for standing in standings:
             place = palette.place(_key(standing))
             profile = standing["profile"]
+            band = profile.get("band")
+            if band:
+                shade = {"color": colour(place), "alpha": 0.14, "linewidth": 0}
+                axes.fill_between(profile["ratios"], band["low"], band["high"], **shade)
             label = f"{_name(standing)}  {number(profile['score'], 2)}"
             style = {"color": colour(place), "marker": marker(place), "markevery": 12, "markersize": 4}
             axes.plot(profile["ratios"], profile["shares"], palette.dash(_key(standing)), label=label, **style)
@@ -124,26 +133,31 @@ def _profiles(document: Record, standings: Sequence[Record]) -> Exhibit:
     points = (1.0, 1.5, 2.0, 3.0, 4.0)
     ratios = np.array(standings[0]["profile"]["ratios"])
     places = [int(np.abs(ratios - point).argmin()) for point in points]
-    rows = [
-        (
-            _name(it_),
-            *(number(it_["profile"]["shares"][place], 2) for place in places),
-            number(it_["profile"]["score"], 2),
-        )
-        for it_ in standings
-    ]
+    banded = any(it_["profile"].get("band") for it_ in standings)
+    rows = [(_name(it_), *_profile_cells(it_["profile"], places)) for it_ in standings]
     return Exhibit(
         "profiles",
         "Performance profiles",
         "How large a share of the tasks each solves within a factor of the fastest; the number behind the name is "
         "the mean "
-        "from 1 to 4. Unlike the speed-up, this depends on who else takes part.",
+        f"from 1 to 4. Unlike the speed-up, this depends on who else takes part.{_BAND if banded else ''}",
         Table(("optimizer", *(f"within {point:g}×" for point in points), "mean"), rows),
         again(document, "training"),
         it.svg,
         "Shares of tasks solved within a factor of the best: "
         + ", ".join(f"{_name(it_)} {number(it_['profile']['score'], 2)}" for it_ in standings),
+        [] if banded else ["no band: that takes several seeds"],
     )
+
+
+def _profile_cells(profile: Record, places: Sequence[int]) -> Iterator[str]:
+    """Yield the shares at these places and then the mean, each with its interval where there is one."""
+    band = profile.get("band")
+    for place in places:
+        ends = f" [{interval(band['low'][place], band['high'][place], 2)}]" if band else ""
+        yield number(profile["shares"][place], 2) + ends
+    ends = f" [{interval(band['score_low'], band['score_high'], 2)}]" if band else ""
+    yield number(profile["score"], 2) + ends
 
 
 def _pareto(document: Record, standings: Sequence[Record]) -> Exhibit | None:
