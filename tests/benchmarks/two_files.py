@@ -24,9 +24,9 @@ from optreg.bench.speed.ceiling import AIDS
 RUN = ("bench", "sgd", "adam", "--mode", "speed", "--execution", "graph", "--layout", "resnet50", "--budget")
 
 
-def run_anew(budget: float, file: Path) -> Results:
+def run_anew(budget: float, processes: int, file: Path) -> Results:
     """Return what a run of its own found."""
-    words = [*RUN, str(budget), "--json", str(file)]
+    words = [*RUN, str(budget), "--isolate", str(processes), "--json", str(file)]
     command = [sys.executable, "-c", "import optreg_cli.main; optreg_cli.main.run()", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -54,10 +54,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=21)
     parser.add_argument("--budget", type=float, default=12.0, help="seconds of each run")
+    parser.add_argument("--isolate", type=int, default=1, help="processes of each run")
     parser.add_argument("--slowdown", type=float, default=0.1)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        runs = [run_anew(given.budget, Path(folder) / f"{number}.json") for number in range(given.runs)]
+        runs = [run_anew(given.budget, given.isolate, Path(folder) / f"{number}.json") for number in range(given.runs)]
     worse, better, rows = count(list(combinations(runs, 2)))
     print(f"equal work: {worse + better} alarms in {rows} comparisons, of every pair of {given.runs} files")
     worse, better, rows = count([(old, slowed(new, given.slowdown)) for old, new in pairwise(runs)])
