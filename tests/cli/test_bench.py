@@ -81,7 +81,9 @@ def test_a_step_beyond_the_limit_of_the_machine_is_marked(share: float | None, c
 
 def test_progress_goes_to_stderr_in_plain_lines_when_that_is_no_terminal(optreg_bench: Run) -> None:
     done = optreg_bench("sgd")
-    assert [line.split("] ")[1] for line in done.stderr.splitlines()] == ["preparing", "training", "tiny: sgd on cpu:0"]
+    *steps, last = done.stderr.splitlines()
+    assert [line.split("] ")[1] for line in steps] == ["preparing", "training", "tiny: sgd on cpu:0"]
+    assert last.startswith("took ")
     assert "preparing" not in done.stdout
 
 

@@ -107,7 +107,7 @@ def test_a_sweep_that_was_killed_goes_on_without_workers(swept: Results, journal
 @pytest.mark.usefixtures("deadly")
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_an_optimizer_that_ends_or_hangs_its_worker_is_a_row_and_the_others_are_trained() -> None:
-    options = replace(OPTIONS, tasks=["ridge"], rates=(), workers=2, patience=20.0)
+    options = replace(OPTIONS, tasks=["ridge"], rates=(), schedule="constant", workers=2, patience=20.0)
     results = run(["deadly/killed_one", "deadly/hanging_one", "sgd"], options)
     found = {(it.optimizer, it.seed): it.state for it in results.training}
     assert found["sgd", 0].name == found["sgd", 1].name == "finished"

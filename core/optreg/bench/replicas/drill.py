@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import json
 import os
@@ -19,11 +20,12 @@ from optreg.bench.replicas.records import ReplicaEntry
 from optreg.bench.results import History, State
 from optreg.bench.speed.layouts import Layout
 from optreg.errors import InvalidFilter, listing, suggestion
-from optreg.isolation import Outcome, run_isolated
+from optreg.isolation import Outcome, WaitingChild
 
 STRATEGIES = ("mirrored", "multi-worker")
 DEFAULT_REPLICAS = (1, 2)
 
+_NO_SERVER = "Could not start gRPC server"  # what TensorFlow raises where a port is taken
 _TARGET = "optreg.bench.replicas.measure:measure"
 _SECONDS = 12.0  # one measurement, most of it for loading TensorFlow
 
@@ -138,26 +140,39 @@ def _refusal(entry: ReplicaEntry, layout: Layout, kind: str) -> State | None:
 
 def _measure(entry: ReplicaEntry, layout: Layout, *, timeout: float) -> None:
     """Fill the entry from processes of its own; how they ended becomes its state."""
-    clusters = _clusters(entry)
-    tasks = [
-        Task(entry.optimizer, entry.strategy, entry.replicas, entry.device.upper(), layout.shapes, cluster)
-        for cluster in clusters
-    ]
-    arguments = [dataclasses.asdict(task) for task in tasks]
-    with concurrent.futures.ThreadPoolExecutor(len(tasks)) as pool:
-        outcomes = list(pool.map(lambda it: run_isolated(_TARGET, it, timeout=timeout), arguments))
-    broken = [outcome for outcome in outcomes if outcome.status != "finished"]
-    if broken:
-        entry.state = State("failed", _reason(broken))
+    outcomes = _outcomes(entry, layout, timeout)
+    if _NO_SERVER in outcomes[0].error:
+        outcomes = _outcomes(entry, layout, timeout)  # another program took a port after it was found free
+    if outcomes[0].status != "finished":
+        entry.state = State("failed", outcomes[0].reason)
         return
     for name, value in outcomes[0].value.items():
         setattr(entry, name, value)
     entry.bytes_each = [each for outcome in outcomes for each in outcome.value["bytes_each"]]
 
 
-def _reason(broken: Sequence[Outcome]) -> str:
-    """Return how it ended; of several workers that of the one that broke, not of those that waited for it."""
-    return min(broken, key=lambda it: ("raised", "killed", "exited", "timed out").index(it.status)).reason
+def _outcomes(entry: ReplicaEntry, layout: Layout, timeout: float) -> list[Outcome]:
+    """Return how the processes of the entry ended, one for each worker; or the first alone that broke.
+
+    The others would wait for that one, and are ended with it.
+    """
+    clusters = _clusters(entry)
+    tasks = [
+        Task(entry.optimizer, entry.strategy, entry.replicas, entry.device.upper(), layout.shapes, cluster)
+        for cluster in clusters
+    ]
+    arguments = [dataclasses.asdict(task) for task in tasks]
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(len(tasks)))
+        children = [stack.enter_context(WaitingChild(_TARGET)) for _ in tasks]
+        runs = [
+            pool.submit(child.run, argument, timeout=timeout)
+            for child, argument in zip(children, arguments, strict=True)
+        ]
+        for run in concurrent.futures.as_completed(runs):
+            if run.result().status != "finished":
+                return [run.result()]  # leaving ends the children, and with them the other runs
+    return [run.result() for run in runs]
 
 
 def _clusters(entry: ReplicaEntry) -> list[dict[str, Any]]:
