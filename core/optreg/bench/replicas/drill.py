@@ -25,7 +25,6 @@ from optreg.isolation import Outcome, WaitingChild
 STRATEGIES = ("mirrored", "multi-worker")
 DEFAULT_REPLICAS = (1, 2)
 
-_NO_SERVER = "Could not start gRPC server"  # what TensorFlow raises where a port is taken
 _TARGET = "optreg.bench.replicas.measure:measure"
 _SECONDS = 12.0  # one measurement, most of it for loading TensorFlow
 
@@ -140,9 +139,10 @@ def _refusal(entry: ReplicaEntry, layout: Layout, kind: str) -> State | None:
 
 def _measure(entry: ReplicaEntry, layout: Layout, *, timeout: float) -> None:
     """Fill the entry from processes of its own; how they ended becomes its state."""
-    outcomes = _outcomes(entry, layout, timeout)
-    if _NO_SERVER in outcomes[0].error:
-        outcomes = _outcomes(entry, layout, timeout)  # another program took a port after it was found free
+    clusters = _clusters(entry)
+    outcomes = _outcomes(entry, layout, clusters, timeout)
+    if outcomes[0].status != "finished" and _is_taken(clusters):
+        outcomes = _outcomes(entry, layout, _clusters(entry), timeout)
     if outcomes[0].status != "finished":
         entry.state = State("failed", outcomes[0].reason)
         return
@@ -151,12 +151,13 @@ def _measure(entry: ReplicaEntry, layout: Layout, *, timeout: float) -> None:
     entry.bytes_each = [each for outcome in outcomes for each in outcome.value["bytes_each"]]
 
 
-def _outcomes(entry: ReplicaEntry, layout: Layout, timeout: float) -> list[Outcome]:
+def _outcomes(
+    entry: ReplicaEntry, layout: Layout, clusters: Sequence[Mapping[str, Any]], timeout: float
+) -> list[Outcome]:
     """Return how the processes of the entry ended, one for each worker; or the first alone that broke.
 
     The others would wait for that one, and are ended with it.
     """
-    clusters = _clusters(entry)
     tasks = [
         Task(entry.optimizer, entry.strategy, entry.replicas, entry.device.upper(), layout.shapes, cluster)
         for cluster in clusters
@@ -183,6 +184,17 @@ def _clusters(entry: ReplicaEntry) -> list[dict[str, Any]]:
     return [
         {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}} for index in range(entry.replicas)
     ]
+
+
+def _is_taken(clusters: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether another program took a port of a worker after it was found free; ours have ended by now."""
+    for cluster in filter(None, clusters):
+        _, _, port = cluster["cluster"]["worker"][cluster["task"]["index"]].partition(":")
+        try:
+            socket.create_server(("localhost", int(port))).close()
+        except OSError:
+            return True
+    return False
 
 
 def _free_ports(count: int) -> list[int]:
