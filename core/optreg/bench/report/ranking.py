@@ -178,13 +178,18 @@ def _pareto(document: Record, standings: Sequence[Record]) -> Exhibit | None:
             edge = INK if front[number_] else "none"
             spot = ([bytes_of[key]], [standing["speed_up"]])
             axes.scatter(*spot, s=size, color=colour(place), alpha=0.55, edgecolors=edge, linewidths=1.4)
-            axes.annotate(
-                _name(standing), (bytes_of[key], standing["speed_up"]), (9, 7), textcoords="offset points", fontsize=9
-            )
+        names: dict[tuple[float, float], list[str]] = {}
+        for standing, key in zip(points, keys, strict=True):
+            names.setdefault((bytes_of[key], standing["speed_up"]), []).append(_name(standing))
+        for point, together in names.items():
+            axes.annotate(", ".join(together), point, (9, 7), textcoords="offset points", fontsize=9)
         plain(axes.yaxis, [point["speed_up"] for point in points])
         axes.set_xlabel("bytes of optimizer state for each parameter (left is better)")
         axes.set_ylabel("speed-up to the target (up is better)")
         axes.margins(x=0.25, y=0.2)
+        limits = axes.get_xlim()
+        axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= limits[1]])
+        axes.set_xlim(limits)
     best = ", ".join(_name(it_) for it_, on in zip(points, front, strict=True) if on)
     return Exhibit(
         "pareto",
