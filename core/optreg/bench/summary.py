@@ -14,7 +14,7 @@ from optreg.bench.quality.rows import ranked, training_rows
 from optreg.bench.quality.split import SplitEntry
 from optreg.bench.replicas.records import ReplicaEntry, alone_of
 from optreg.bench.results import Results, SpeedEntry, json_ready
-from optreg.bench.speed.ceiling import AIDS, CEILING
+from optreg.bench.speed.ceiling import AIDS, limits_of
 from optreg.bench.speed.costs import fit_costs
 from optreg.bench.speed.timing import PRECISION
 from optreg.bench.statistics import (
@@ -65,9 +65,9 @@ class SpeedRow:
 def speed_rows(results: Results) -> list[SpeedRow]:
     """Return one row for each entry that was planned."""
     ours = {_place(entry): entry for entry in results.speed if entry.implementation == OURS}
-    limits = {_spot(it): it for it in results.speed if it.implementation == CEILING and it.samples}
+    limits = limits_of(results.speed)
     rows = [_speed_row(entry, ours.get(_place(entry)) or _fastest(entry, ours.values())) for entry in results.speed]
-    return [replace(row, ceiling=_ceiling(row, limits.get(_spot(row.entry)))) for row in rows]
+    return [replace(row, ceiling=_ceiling(row, limits.get(row.entry.spot))) for row in rows]
 
 
 def document(results: Results) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def _fastest(entry: SpeedEntry, ours: Collection[SpeedEntry]) -> SpeedEntry | No
     """Return our fastest run in the same spot, to compare with what runs in a way that ours was not measured in."""
     if entry.implementation in AIDS:
         return None
-    found = [it for it in ours if it.samples and _spot(it) == _spot(entry)]
+    found = [it for it in ours if it.samples and it.spot == entry.spot]
     return min(found, key=lambda it: spread(it.seconds).median, default=None)
 
 
@@ -168,10 +168,6 @@ def _spread(values: Sequence[float]) -> Spread | None:
 
 def _place(entry: SpeedEntry) -> tuple[str, str, str, str]:
     return entry.optimizer, entry.execution, entry.layout, entry.device
-
-
-def _spot(entry: SpeedEntry) -> tuple[str, str, str]:
-    return entry.optimizer, entry.layout, entry.device
 
 
 def _flat(row: SpeedRow) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from tests.bench.quality.problems import bowl
 
 import optreg
 from optreg.bench import Judgement, Options, Problem, Task, document, ranked, run
@@ -27,17 +28,6 @@ from optreg.bench.results import History, OtherPlan, State, TrainingRun, read_jo
 from optreg.bench.results.thawing import thaw
 from optreg.bench.subjects import Keras3, LegacyContract, Subject
 from optreg.errors import InvalidFilter
-
-
-def bowl(seed: int, steps: int) -> Problem:
-    """Half the square of one number, from 1: descent with rate r multiplies it by 1 - r in each step."""
-    return Problem(
-        [np.float32([1.0])],
-        tf.zeros([steps]),
-        lambda weights, _: tf.reduce_sum(weights[0] ** 2) / 2,
-        lambda weights: Judgement(tf.reduce_sum(weights[0] ** 2) / 2, tf.abs(weights[0][0])),
-        "bowl",
-    )
 
 
 def slope(seed: int, steps: int) -> Problem:

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-import tensorflow as tf
+from tests.bench.quality.problems import bowl
 
 import optreg
 from optreg.bench.progress import Turn
@@ -11,22 +10,11 @@ from optreg.bench.quality.training import train
 from optreg.bench.results import TrainingRun
 from optreg.bench.subjects import LegacyContract
 from optreg.bench.tasks.catalogue import BUILT_IN
-from optreg.bench.tasks.task import Judgement, Problem, Task
+from optreg.bench.tasks.task import Task
 
 
 def run_of(name: str = "adam", task: str = "digits") -> TrainingRun:
     return TrainingRun(name, "optreg", task, "cpu:0", 0)
-
-
-def bowl(seed: int, steps: int) -> Problem:
-    """Half the square of one number, from 1: descent with rate r multiplies it by 1 - r in each step."""
-    return Problem(
-        [np.float32([1.0])],
-        tf.zeros([steps]),
-        lambda weights, _: tf.reduce_sum(weights[0] ** 2) / 2,
-        lambda weights: Judgement(tf.reduce_sum(weights[0] ** 2) / 2, tf.abs(weights[0][0])),
-        "bowl",
-    )
 
 
 BOWL = Task("bowl", "a bowl", bowl, steps=4, metric="distance", higher_is_better=False, target=0.1)

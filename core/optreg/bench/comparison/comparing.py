@@ -12,7 +12,7 @@ from optreg.bench.comparison.broken import Breakage, breakages
 from optreg.bench.comparison.metrics import METRICS, Metric, Samples
 from optreg.bench.results import Results
 from optreg.bench.results.sections import Identity, identity_of
-from optreg.bench.speed.ceiling import CEILING
+from optreg.bench.speed.ceiling import limits_of
 from optreg.bench.statistics import THRESHOLD, Change, Pair, compare_all, fewest_samples
 from optreg.bench.statistics.comparison import Direction
 
@@ -115,9 +115,8 @@ def _read(metric: Metric, results: Results) -> dict[Identity, tuple[str, Samples
 
 def _limits(results: Results) -> _Limits:
     """Return, for each entry beside which the limit of the machine was measured, its samples."""
-    limits = {(it.optimizer, it.layout, it.device): it for it in results.speed if it.implementation == CEILING}
-    beside = {identity_of(it): limits.get((it.optimizer, it.layout, it.device)) for it in results.speed}
-    return {identity: limit.by_process for identity, limit in beside.items() if limit is not None and limit.samples}
+    limits = limits_of(results.speed)
+    return {identity_of(it): limits[it.spot].by_process for it in results.speed if it.spot in limits}
 
 
 def _rows(metric: Metric, matched: Sequence[_Matched], limits: tuple[_Limits, _Limits], threshold: float) -> list[Row]:

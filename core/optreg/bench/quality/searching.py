@@ -43,8 +43,8 @@ def search(
         if turn.over:
             record.state = State("skipped", f"out of time after {len(ranks)} of {plan.trials} trials; raise --budget")
             return
-        run = TrainingRun(record.optimizer, "optreg", task.name, record.device, SEARCH_SEED, "search", rate)
-        run.schedule = record.schedule
+        what = (record.optimizer, "optreg", task.name, record.device)
+        run = TrainingRun(*what, SEARCH_SEED, "search", rate, schedule=record.schedule)
         train(make(rate), task, problem, run, turn)
         if run.state.name == "skipped" and not run.losses:  # none of the others can be made either
             record.state = run.state

@@ -116,6 +116,11 @@ class SpeedEntry:
         return f"{self.optimizer} {self.execution} {self.implementation} on {self.layout}, {self.device}"
 
     @property
+    def spot(self) -> tuple[str, str, str]:
+        """Where it was measured: entries of one spot take turns, whoever makes the steps and in which way."""
+        return self.optimizer, self.layout, self.device
+
+    @property
     def seconds(self) -> list[float]:
         """Seconds a step, one value for each sample."""
         return [sample.seconds for sample in self.samples]

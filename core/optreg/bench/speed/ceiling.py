@@ -12,13 +12,14 @@ judges.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from optreg.bench.host import usable_cores
+from optreg.bench.results import SpeedEntry
 from optreg.bench.speed.traffic import StateTraffic, dense_floor
 
 CEILING = "ceiling"
@@ -107,6 +108,11 @@ class Ceiling:
             for array in self._written:
                 part = array[start:end]
                 np.copyto(part, gradient[: part.size])
+
+
+def limits_of(entries: Iterable[SpeedEntry]) -> dict[tuple[str, str, str], SpeedEntry]:
+    """Return the limit of the machine at each spot at which it was sampled."""
+    return {it.spot: it for it in entries if it.implementation == CEILING and it.samples}
 
 
 def usable_threads(configured: int) -> int:
