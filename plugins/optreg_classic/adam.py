@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from optreg import Card, Paper, Slot
 from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype, is_compiled_by_xla
+from optreg_classic.adam_kernel import apply_adam
 
 _DEFAULT_EPSILON = 1e-7
 _NARROW = frozenset({tf.float16, tf.bfloat16})
@@ -147,7 +148,7 @@ class Adam(Optimizer):
         }
         if self.amsgrad:
             return tf.raw_ops.ResourceApplyAdamWithAmsgrad(vhat=self.get_slot(var, "vhat").handle, **arguments)
-        return tf.raw_ops.ResourceApplyAdam(**arguments)
+        return apply_adam(self, var, arguments)
 
     def _apply_without_kernel(self, grad: Any, var: Any, coefficients: dict[str, Any]) -> Any:
         """Update a variable in the dtype of its slots and round once, at the end; XLA has no kernel for amsgrad."""

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from optreg import Card, Paper, Slot
 from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype
+from optreg_classic.adam_kernel import apply_adam
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -150,16 +151,16 @@ class Nadam(Optimizer):
         # leaves its state alone, subtracts the part of the gradient.
         v = self.get_slot(var, "v")
         both = {"var": var.handle, "grad": grad, "epsilon": coefficients["epsilon"], "use_locking": self._use_locking}
-        adam = tf.raw_ops.ResourceApplyAdam(
-            m=self.get_slot(var, "m").handle,
-            v=v.handle,
-            beta1_power=coefficients["zero"],
-            beta2_power=coefficients["zero"],
-            lr=coefficients["rate_of_average"],
-            beta1=coefficients["beta_1_t"],
-            beta2=coefficients["beta_2_t"],
-            **both,
-        )
+        part_of_m = {
+            "m": self.get_slot(var, "m").handle,
+            "v": v.handle,
+            "beta1_power": coefficients["zero"],
+            "beta2_power": coefficients["zero"],
+            "lr": coefficients["rate_of_average"],
+            "beta1": coefficients["beta_1_t"],
+            "beta2": coefficients["beta_2_t"],
+        }
+        adam = apply_adam(self, var, part_of_m | both)
         with tf.control_dependencies([] if adam is None else [adam]):
             return tf.raw_ops.ResourceApplyAdagradV2(
                 accum=v.handle, lr=coefficients["rate_of_gradient"], update_slots=False, **both

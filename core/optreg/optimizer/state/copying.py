@@ -30,6 +30,7 @@ _REBUILT = {
     "_distribution_strategy",
     "_known_variables",
     "_pipeline",
+    "_scratch",
     "_slot_table",
     "_stepped_in_graph",
     "_transformers",

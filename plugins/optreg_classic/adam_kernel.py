@@ -1,0 +1,57 @@
+"""TensorFlow's kernel of Adam, and the one that makes the same step sooner where that one starts threads in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+_REAL = frozenset({tf.float32, tf.float64})
+_NEEDLESS_THREADS = range(512, 8193)
+"""Numbers of elements for which the threads that Adam's kernel starts cost more than they save."""
+
+_ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
+"""The name that TensorFlow reserves for what nobody else can find, and which lives as long as its handle."""
+
+
+def apply_adam(optimizer: Any, var: Any, arguments: Mapping[str, Any]) -> Any:
+    """Make one step of Adam for ``optimizer`` on a variable of the dtype of its slots, and return the operation.
+
+    ``arguments`` are those of ``tf.raw_ops.ResourceApplyAdam``.
+    """
+    if _is_quicker_as_amsgrad(var):
+        vhat = _vhat_of_nothing(var, optimizer.__dict__.setdefault("_scratch", {}))
+        return tf.raw_ops.ResourceApplyAdamWithAmsgrad(vhat=vhat, **arguments)
+    return tf.raw_ops.ResourceApplyAdam(**arguments)
+
+
+def _is_quicker_as_amsgrad(var: Any) -> bool:
+    """Whether the kernel of AMSGrad, which starts threads only where they pay, makes the step sooner.
+
+    In eager steps only: a graph traced now may be compiled by XLA later, which has no such kernel.
+    """
+    return (
+        tf.executing_eagerly()
+        and var.dtype in _REAL
+        and var.shape.num_elements() in _NEEDLESS_THREADS
+        and "/job:localhost/" in var.device
+        and "/device:CPU:" in var.device
+    )
+
+
+def _vhat_of_nothing(var: Any, kept: dict[Any, Any]) -> Any:
+    """Return the handle of a -inf beside ``var``, with which AMSGrad is Adam: the larger of v̂ and v is v, NaN included.
+
+    One for each device, dtype and shape is kept, and overwritten in every step: it is no state.
+    """
+    place = (var.device, var.dtype, tuple(var.shape))
+    if place not in kept:
+        with tf.device(var.device):
+            lowest = tf.fill(var.shape, tf.constant(float("-inf"), var.dtype))
+            # Not a tf.Variable, of which a strategy would make one for each replica.
+            handle = tf.raw_ops.VarHandleOp(dtype=var.dtype, shape=var.shape, shared_name=_ANONYMOUS)
+        kept[place] = lowest, handle
+    lowest, handle = kept[place]
+    tf.raw_ops.AssignVariableOp(resource=handle, value=lowest)
+    return handle
