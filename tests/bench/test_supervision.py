@@ -12,7 +12,7 @@ import pytest
 
 from optreg.bench import Options
 from optreg.bench import supervision as supervising
-from optreg.bench.processes import journal_of, merged, remove_journals
+from optreg.bench.processes import journal_of_process, merged, remove_journals
 from optreg.bench.results import Results, SpeedEntry, State, history_of, read_journal
 from optreg.bench.results.records import Sample
 from optreg.bench.speed.timing import Effort
@@ -147,7 +147,7 @@ def test_a_finished_run_of_two_processes_that_goes_on_holds_every_sample_once_an
     lost.samples = lost.samples[:6]
     resumed = goes_on(first)
     assert at_work == [0, 1, 0, 0, 1]
-    by_second = {it.label: it.seconds for it in read_journal(journal_of(journal, 1)).of("speed")}
+    by_second = {it.label: it.seconds for it in read_journal(journal_of_process(journal, 1)).of("speed")}
     for before, found in zip(samples, resumed.speed, strict=True):
         assert [len(own) for own in found.by_process] == [6, 6]
         assert found.by_process[1] == by_second[found.label]

@@ -53,7 +53,7 @@ def _part(entry: SpeedEntry, process: int) -> SpeedEntry | None:
     return replace(entry, samples=own, warm_ups=warm_ups) if own else None
 
 
-def journal_of(journal: Path, process: int) -> Path:
+def journal_of_process(journal: Path, process: int) -> Path:
     """Return the journal of one process: that of the run for the first, and one beside it for each of the others."""
     return journal if process == 0 else journal.with_name(f"{journal.name}-{process}")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from optreg.bench.processes import has_all_of, journal_of, merged, remove_journals, restore_journal
+from optreg.bench.processes import has_all_of, journal_of_process, merged, remove_journals, restore_journal
 from optreg.bench.progress import Observer, Progress
 from optreg.bench.results import History, Results, read_journal
 from optreg.bench.results.file import results_from, results_of
@@ -88,13 +88,13 @@ class Supervision:
 
     def _take_over(self, process: int, results: Results) -> None:
         """Let a further process go on from the results of a run that came to its end, where it left no journal."""
-        path = journal_of(self.journal, process)
+        path = journal_of_process(self.journal, process)
         if not path.exists():
             restore_journal(path, results, process)
 
     def _process(self, number: int, names: Sequence[str], options: Options, *, resume: bool) -> Results:
         """Measure in one process, and in another one whenever it dies, until everything is done or the time is up."""
-        path = journal_of(self.journal, number)
+        path = journal_of_process(self.journal, number)
         ends = time.perf_counter() + _GRACE * options.budget
         deaths: dict[tuple[str, str], str] = {}
         while True:

@@ -25,7 +25,7 @@ from optreg.bench.quality.split import SplitEntry
 from optreg.bench.replicas.records import ReplicaEntry
 from optreg.bench.report import MOST_BYTES, render
 from optreg.bench.report.again import FLAGS, again
-from optreg.bench.report.canvas import _short, _ungrouped, drawing
+from optreg.bench.report.canvas import _short, _ungrouped, drawing, logarithmic
 from optreg.bench.report.figure import Exhibit, Section, Table
 from optreg.bench.report.fitting import fitted
 from optreg.bench.report.memory import memory_exhibits
@@ -497,6 +497,33 @@ def test_a_path_is_written_short_and_stays_the_same_path() -> None:
     long = "M 1.0 2.0 \nL 3.0 4.5 \nL 10.0 6.05 \nC 1 1 2 2 3 3 \nL 4 4 \nz \nM 5 5 \nL 6 6 \n"
     assert _short(long) == "M1 2 3 4.5 10 6.05 C1 1 2 2 3 3 L4 4 z M5 5 6 6"
     assert _ungrouped('<g><g clip="x"><g><use/></g></g>\n</g>') == '<g clip="x"><use/></g>\n'
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        (0.94, 1.06),
+        (1.0, 1.0),
+        (0.5, 1.3),
+        (0.8, 2.9),
+        (0.0451, 0.0602),
+        (1.0, 7.0),
+        (0.3, 3.0),
+        (1.0, 30.0),
+        (1e-12, 1e2),
+    ],
+)
+def test_a_logarithmic_axis_of_any_span_has_several_round_labels(low: float, high: float) -> None:
+    with drawing("ticks") as it:
+        (axes,) = it.axes()
+        logarithmic(axes.xaxis)
+        axes.plot([low, high], [0, 1])
+        first, last = axes.get_xlim()
+        pairs = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+        shown = [label.get_text() for tick, label in pairs if first <= tick <= last]
+    assert 3 <= len(shown) <= 8
+    assert [float(text) for text in shown] == sorted({float(text) for text in shown})
+    assert all(len(text) <= 5 for text in shown)
 
 
 def test_a_drawing_is_the_same_every_time_and_keeps_its_words() -> None:

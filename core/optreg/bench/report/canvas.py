@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ SERIES = 10
 
 INK, FAINT, LINE = "#fd0001", "#fd0002", "#fd0003"
 _MARKERS = "osD^vPX*<>"
-_CROWDED = 50.0  # a ratio of the ends of an axis above which 2 and 5 get no label
+_WITHIN_A_DECADE, _A_FEW_DECADES = 8.0, 50.0  # the ends of an axis, divided
 _NAMES = {INK: "ink", FAINT: "faint", LINE: "line"}
 _IDENTIFIER = re.compile(r' id="([^"]+)"')
 _REFERENCE = re.compile(r'(?:href="#|url\(#)([^")]+)')
@@ -78,22 +78,33 @@ def marker(number: int) -> str:
 
 
 def logarithmic(axis: Any) -> None:
-    """Give an axis a logarithmic scale with labels that read without mathematics: 0.01, 1, 100, 1e-6."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415 - of the report extra
+    """Give an axis a logarithmic scale with labels that read without mathematics: 0.95, 1, 1.05 or 0.01, 1, 1e-6."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: PLC0415 - of the report extra
 
     getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
-    axis.set_major_locator(LogLocator(numticks=7))
+    axis.set_major_locator(_ticks_by_span())
     axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
     axis.set_minor_formatter(NullFormatter())
 
 
-def plain(axis: Any, values: Sequence[float]) -> None:
-    """Give an axis a logarithmic scale for ratios, with labels such as 0.5, 1, 2 where they do not crowd."""
-    from matplotlib.ticker import LogLocator  # noqa: PLC0415 - of the report extra
+def _ticks_by_span() -> Any:
+    """Return what places ticks: at round numbers within a decade, then at 1, 2 and 5, then at powers of ten."""
+    from matplotlib.ticker import Locator, LogLocator, MaxNLocator  # noqa: PLC0415 - of the report extra
 
-    logarithmic(axis)
-    if max(values, default=1) / max(min(values, default=1), 1e-9) < _CROWDED:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    class TicksBySpan(Locator):
+        axis: Any
+
+        def __call__(self) -> Any:
+            return self.tick_values(*self.axis.get_view_interval())
+
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            span = max(vmin, vmax) / min(vmin, vmax)
+            if span < _WITHIN_A_DECADE:
+                return MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(vmin, vmax)
+            placed = LogLocator(subs=(1, 2, 5)) if span < _A_FEW_DECADES else LogLocator(numticks=7)
+            return placed.tick_values(vmin, vmax)
+
+    return TicksBySpan()
 
 
 def _power(value: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from optreg.bench.contenders import OURS
 from optreg.bench.report.again import again
-from optreg.bench.report.canvas import FAINT, INK, colour, drawing, marker, plain
+from optreg.bench.report.canvas import FAINT, INK, colour, drawing, logarithmic, marker
 from optreg.bench.report.figure import Exhibit, Table
 from optreg.bench.report.palette import Palette
 from optreg.bench.report.text import interval, number, seconds, series_name
@@ -68,7 +68,7 @@ def _forest(document: Record, standings: Sequence[Record]) -> Exhibit:
         axes.axvline(1, color=INK, linewidth=1, linestyle=(0, (1, 2)))
         axes.set_yticks(range(len(standings)), [_name(standing) for standing in standings])
         axes.invert_yaxis()
-        plain(axes.xaxis, [value for it in standings for value in (it["speed_up"], it["speed_up_low"]) if value])
+        logarithmic(axes.xaxis)
         axes.set_xlabel(f"speed-up over {anchor}, in steps to the target (right is better)")
     leader = standings[0]
     return Exhibit(
@@ -183,7 +183,7 @@ def _pareto(document: Record, standings: Sequence[Record]) -> Exhibit | None:
             names.setdefault((bytes_of[key], standing["speed_up"]), []).append(_name(standing))
         for point, together in names.items():
             axes.annotate(", ".join(together), point, (9, 7), textcoords="offset points", fontsize=9)
-        plain(axes.yaxis, [point["speed_up"] for point in points])
+        logarithmic(axes.yaxis)
         axes.set_xlabel("bytes of optimizer state for each parameter (left is better)")
         axes.set_ylabel("speed-up to the target (up is better)")
         axes.margins(x=0.25, y=0.2)

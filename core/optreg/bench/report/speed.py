@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from optreg.bench.report.again import again
-from optreg.bench.report.canvas import FAINT, INK, colour, drawing, logarithmic, marker, plain
+from optreg.bench.report.canvas import FAINT, INK, colour, drawing, logarithmic, marker
 from optreg.bench.report.figure import Exhibit, Table
 from optreg.bench.report.text import clean, interval, number, seconds, series_name, unique
 from optreg.bench.speed.ceiling import AIDS, CEILING, FLAGGED
@@ -180,7 +180,7 @@ def _peers(document: Record, rows: Sequence[Record]) -> Exhibit:
         axes.axvline(1, color=INK, linewidth=1, linestyle=(0, (1, 2)))
         axes.set_yticks(range(len(rows)), [f"{_label(row)}, {clean(row['layout'])}" for row in rows], fontsize=9)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        plain(axes.xaxis, [row["ratio"] for row in rows])
+        logarithmic(axes.xaxis)
         axes.set_xlabel("time as a multiple of ours (right of 1: ours is faster)")
     return Exhibit(
         "peers",
