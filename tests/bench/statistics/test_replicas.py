@@ -28,10 +28,26 @@ def test_one_process_cannot_differ_and_constant_times_do_not() -> None:
     assert between([[2.0, 2.0], [2.0, 2.0]]).share == 0.0  # type: ignore[union-attr]
 
 
-def test_the_interval_over_processes_is_students() -> None:
-    # Medians 1, 2, 3: mean 2, deviation 1, t of 2 degrees of freedom 4.302653; half width 4.302653 / sqrt(3).
-    interval = replicated_interval([[1.0, 1.0, 9.0], [2.0], [3.0, 3.0]])
-    assert (interval.low, interval.high) == pytest.approx((2 - 2.484138, 2 + 2.484138), abs=1e-5)
+def test_the_interval_over_processes_is_students_over_logarithms() -> None:
+    # Medians 1, 2 and 4, as below: mean log 2, half width 2.484138 log 2.
+    interval = replicated_interval([[1.0, 1.0, 9.0], [2.0], [4.0, 4.0]])
+    assert (interval.low, interval.high) == (pytest.approx(2**-1.484138), pytest.approx(2**3.484138))
+
+
+def test_no_time_is_below_zero_where_two_processes_differ_much() -> None:
+    # On one host the medians of two were 14.1 and 81 ms.
+    interval = replicated_interval([[0.0141, 0.0141], [0.081, 0.081]])
+    assert 0 < interval.low < 0.0141
+    assert interval.high > 0.081
+    with pytest.raises(ValueError, match="must be above 0, received medians of"):
+        replicated_interval([[0.0], [1.0]])
+
+
+def test_the_interval_of_a_time_covers_it_as_often_as_it_says_where_processes_differ() -> None:
+    random = np.random.default_rng(1)
+    processes = np.exp(0.05 * random.standard_normal((4000, 5, 1)) + 0.03 * random.standard_normal((4000, 5, 15)))
+    intervals = [replicated_interval(samples) for samples in processes.tolist()]
+    assert np.mean([it.low <= 1 <= it.high for it in intervals]) == pytest.approx(0.95, abs=0.01)
 
 
 def test_with_one_process_it_is_the_interval_of_its_median() -> None:

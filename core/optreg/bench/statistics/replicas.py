@@ -57,17 +57,21 @@ def between(processes: Processes) -> Between | None:
 def replicated_interval(processes: Processes) -> Interval:
     """Return the 95 % interval of the median step time; with several processes, of what the next one would show.
 
-    One process: the interval of its median. Several: Student's t over the medians of the processes, which holds the
-    variance between them; the samples within tell nothing about it.
+    One process: the interval of its median. Several: Student's t over the logarithms of the medians of the processes,
+    which holds the variance between them; the samples within tell nothing about it. Times differ by factors, and in
+    logarithms no interval reaches below 0, however few the processes are.
 
     Raises:
-        ValueError: There are no samples.
+        ValueError: There are no samples, or those of several processes are not positive.
     """
     measured = [samples for samples in processes if len(samples)]
     if len(measured) < 2:  # noqa: PLR2004 - variance needs two
         return median_interval(measured[0] if measured else [])
-    mean, half = _student([float(np.median(samples)) for samples in measured])
-    return Interval(mean - half, mean + half, CONFIDENCE)
+    medians = [float(np.median(samples)) for samples in measured]
+    if min(medians) <= 0:
+        raise ValueError(f"times of several processes must be above 0, received medians of {medians}")
+    mean, half = _student(np.log(medians).tolist())
+    return Interval(float(np.exp(mean - half)), float(np.exp(mean + half)), CONFIDENCE)
 
 
 def replicated_ratio(processes: Sequence[Pairs]) -> tuple[float, Interval | None]:
