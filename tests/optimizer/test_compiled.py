@@ -234,3 +234,18 @@ def test_state_may_appear_in_the_first_compiled_call():
     for _ in range(2):
         step(tf.ones(2))
     np.testing.assert_allclose(variable, [0.8, 1.8], rtol=1e-5)
+
+
+def test_a_step_that_ran_uncompiled_first_is_compiled_as_its_python_function():
+    """What docs/contract.md says of kernels that XLA does not have: TensorFlow keeps the trace that it has."""
+    optimizer, variable = optreg.get_optimizer("adam", amsgrad=True), tf.Variable(START)
+    step = tf.function(lambda: optimizer.apply_gradients([(tf.ones_like(START), variable)]) and None, autograph=False)
+    step()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="No registered 'ResourceApplyAdamWithAmsgrad'"):
+        tf.function(step, jit_compile=True)()
+    tf.function(step.python_function, jit_compile=True)()
+
+    twin, other = optreg.get_optimizer("adam", amsgrad=True), tf.Variable(START)
+    for _ in range(2):
+        twin.apply_gradients([(tf.ones_like(START), other)])
+    np.testing.assert_allclose(variable, other, rtol=1e-6)
