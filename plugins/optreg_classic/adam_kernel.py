@@ -18,26 +18,20 @@ _ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
 def apply_adam(optimizer: Any, var: Any, arguments: Mapping[str, Any]) -> Any:
     """Make one step of Adam for ``optimizer`` on a variable of the dtype of its slots, and return the operation.
 
-    ``arguments`` are those of ``tf.raw_ops.ResourceApplyAdam``.
+    ``arguments`` are those of ``tf.raw_ops.ResourceApplyAdam``. In eager steps the kernel of AMSGrad, which starts
+    threads only where they pay, may make the same step sooner. Never in a graph: one that is traced now may be compiled
+    by XLA later, which has no such kernel.
     """
-    if _is_quicker_as_amsgrad(var):
+    if (
+        tf.executing_eagerly()
+        and var.shape.num_elements() in _NEEDLESS_THREADS
+        and var.dtype in _REAL
+        and "/job:localhost/" in var.device
+        and "/device:CPU:" in var.device
+    ):
         vhat = _vhat_of_nothing(var, optimizer.__dict__.setdefault("_scratch", {}))
         return tf.raw_ops.ResourceApplyAdamWithAmsgrad(vhat=vhat, **arguments)
     return tf.raw_ops.ResourceApplyAdam(**arguments)
-
-
-def _is_quicker_as_amsgrad(var: Any) -> bool:
-    """Whether the kernel of AMSGrad, which starts threads only where they pay, makes the step sooner.
-
-    In eager steps only: a graph traced now may be compiled by XLA later, which has no such kernel.
-    """
-    return (
-        tf.executing_eagerly()
-        and var.dtype in _REAL
-        and var.shape.num_elements() in _NEEDLESS_THREADS
-        and "/job:localhost/" in var.device
-        and "/device:CPU:" in var.device
-    )
 
 
 def _vhat_of_nothing(var: Any, kept: dict[Any, Any]) -> Any:
