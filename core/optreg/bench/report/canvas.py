@@ -18,7 +18,7 @@ SERIES = 10
 
 INK, FAINT, LINE = "#fd0001", "#fd0002", "#fd0003"
 _MARKERS = "osD^vPX*<>"
-_WITHIN_A_DECADE, _A_FEW_DECADES = 8.0, 50.0  # the ends of an axis, divided
+_WITHIN_A_DECADE, _A_FEW_DECADES = 8.0, 200.0  # the ends of an axis, divided
 _NAMES = {INK: "ink", FAINT: "faint", LINE: "line"}
 _IDENTIFIER = re.compile(r' id="([^"]+)"')
 _REFERENCE = re.compile(r'(?:href="#|url\(#)([^")]+)')
