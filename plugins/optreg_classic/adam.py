@@ -7,8 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype, is_compiled_by_xla
-from optreg_classic.adam_kernel import apply_adam
+from optreg.optimizer import ApplyState, Optimizer, apply_adam, arithmetic_dtype, is_compiled_by_xla
 
 _DEFAULT_EPSILON = 1e-7
 _NARROW = frozenset({tf.float16, tf.bfloat16})

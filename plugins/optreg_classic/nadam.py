@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype
-from optreg_classic.adam_kernel import apply_adam
+from optreg.optimizer import ApplyState, Optimizer, apply_adam, arithmetic_dtype
 
 _DEFAULT_EPSILON = 1e-7
 

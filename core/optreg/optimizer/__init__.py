@@ -6,6 +6,7 @@ from optreg.optimizer.contract import Optimizer
 from optreg.optimizer.distribution import sum_across_replicas
 from optreg.optimizer.gradients import map_values
 from optreg.optimizer.graphs.compilation import is_compiled_by_xla, stored_first
+from optreg.optimizer.kernels import apply_adam
 from optreg.optimizer.measures import axes_of_units, of_whole_variables, scaled, sum_of_squares, widened
 from optreg.optimizer.state.dictionary import exported_state_dict
 from optreg.optimizer.state.paths import StateReport
@@ -19,6 +20,7 @@ __all__ = [
     "GradientTransformer",
     "Optimizer",
     "StateReport",
+    "apply_adam",
     "arithmetic_dtype",
     "axes_of_units",
     "clip",

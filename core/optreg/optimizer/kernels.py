@@ -1,4 +1,4 @@
-"""TensorFlow's kernel of Adam, and the one that makes the same step sooner where that one starts threads in vain."""
+"""Kernels of TensorFlow that optimizers share, and which of two makes the same step sooner."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ _ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
 
 
 def apply_adam(optimizer: Any, var: Any, arguments: Mapping[str, Any]) -> Any:
-    """Make one step of Adam for ``optimizer`` on a variable of the dtype of its slots, and return the operation.
+    """Make one step of Adam (Kingma and Ba, 2015, with the epsilon of Keras) and return the operation.
 
-    ``arguments`` are those of ``tf.raw_ops.ResourceApplyAdam``. In eager steps the kernel of AMSGrad, which starts
+    In eager steps the kernel of AMSGrad, which starts
     threads only where they pay, may make the same step sooner. Never in a graph: one that is traced now may be compiled
     by XLA later, which has no such kernel.
+
+    Args:
+        optimizer: Whose step it is; it keeps what the kernel of AMSGrad needs, which is no state.
+        var: The variable, of the dtype of its slots.
+        arguments: Those of ``tf.raw_ops.ResourceApplyAdam``, handles for ``var``, ``m`` and ``v``.
     """
     if (
         tf.executing_eagerly()
