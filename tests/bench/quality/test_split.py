@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
-from optreg.bench import Options, Results, document, run
-from optreg.bench.quality.split import SplitEntry
+from optreg.bench import Judgement, Options, Problem, Results, document, run
+from optreg.bench.contenders import contenders
+from optreg.bench.quality.split import SplitEntry, _parts
 from optreg.bench.report import render
 from optreg.bench.results import State
+from optreg.bench.selection import parse_choice
 from optreg_cli.bench.tables import show
 
 OPTIONS = Options(modes=["training"], tasks=["embedding", "digits"], seeds=1, epochs=1, split=True, budget=600)
@@ -64,3 +69,38 @@ def test_backward_is_what_the_gradient_takes_beyond_the_loss() -> None:
     entry.call += [0.1, 0.2, 0.3]
     assert entry.sum_of_parts == pytest.approx((3 + 1 - 0.2) / 4)
     assert SplitEntry("adam", "optreg", "digits", "cpu:0").share_of_update is None
+
+
+def test_the_parts_add_up_to_the_step_where_noise_made_one_longer_than_the_whole() -> None:
+    entry = SplitEntry("sgd", "optreg", "ridge", "cpu:0", State(), [5.0], [3.0], [1.0], [4.0])
+    assert entry.medians == {"forward": 3, "backward": 0, "update": 1, "step": 4, "alone": 1}
+    entry = SplitEntry("sgd", "optreg", "ridge", "cpu:0", State(), [2.0], [6.0], [1.0], [4.0])
+    assert entry.medians == {"forward": 2, "backward": 2, "update": 0, "step": 4, "alone": 1}
+
+
+def test_the_gradient_is_computed_although_nobody_is_handed_it() -> None:
+    """TensorFlow leaves out of a graph what no one takes; then the gradient would take no longer than the loss."""
+    computed = []
+
+    @tf.custom_gradient
+    def noted(value: Any) -> Any:
+        def note(gradient: Any) -> Any:
+            computed.append(gradient)
+            return gradient
+
+        def backward(gradient: Any) -> Any:
+            return tf.ensure_shape(tf.numpy_function(note, [gradient * value], tf.float32, stateful=False), [])
+
+        return tf.identity(value), backward
+
+    weights = [np.ones(2, "float32")]
+    loss = lambda variables, batch: noted(tf.reduce_sum(variables[0] ** 2) + batch)  # noqa: E731
+    problem = Problem(weights, tf.zeros([1]), loss, lambda _: Judgement(tf.zeros([]), tf.zeros([])), "")
+    (contender, *_), _ = contenders(parse_choice("sgd"), ())
+    subject = contender.make()
+    subject.build(problem.weights)
+    parts = _parts(subject, problem)
+    for name, times in {"forward": 0, "gradient": 1, "update": 0, "step": 1, "call": 0}.items():
+        before = len(computed)
+        parts[name]()
+        assert len(computed) - before == times, name

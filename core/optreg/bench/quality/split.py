@@ -27,10 +27,10 @@ _MOST_CALLS = 50
 class SplitEntry:
     """Seconds of the parts of a training step of one optimizer on one task, from rounds that hold each part once.
 
-    ``forward`` computes the loss, ``gradient`` the loss and its gradient, ``update`` applies a gradient that is there
-    already, and ``step`` does all of it. Each is a graph of its own, and calling one costs something, which ``call``
-    measures with a graph that takes a gradient and does nothing. What a part takes within the step is the difference
-    of two graphs.
+    ``forward`` computes the loss, ``gradient`` the loss and its gradient, which it keeps to itself, ``update`` applies
+    a gradient that is there already, and ``step`` does all of it. Each is a graph of its own, and calling one costs
+    something, which ``call`` measures with a graph that takes a gradient and does nothing. What a part takes within the
+    step is the difference of two graphs.
     """
 
     optimizer: str
@@ -48,13 +48,15 @@ class SplitEntry:
     def medians(self) -> Mapping[str, float]:
         """Median seconds of forward, backward and update within the step, of the step, and of the update alone.
 
-        Backward is what the gradient takes beyond the loss, the update what the step takes beyond the gradient; a
-        difference that noise has made negative is 0.
+        Backward is what the gradient takes beyond the loss, the update what the step takes beyond the gradient; the
+        three add up to the step. A part that noise has made longer than the whole counts as the whole.
         """
         if not self.step:
             return {}
         forward, gradient, update, step = map(statistics.median, (self.forward, self.gradient, self.update, self.step))
-        backward, within = max(gradient - forward, 0.0), max(step - gradient, 0.0)
+        gradient = min(gradient, step)
+        forward = min(forward, gradient)
+        backward, within = gradient - forward, step - gradient
         return {"forward": forward, "backward": backward, "update": within, "step": step, "alone": update}
 
     @property
@@ -95,17 +97,27 @@ def _parts(subject: Subject, problem: Problem) -> dict[str, Callable[[], Any]]:
             loss = problem.loss(weights, batch)
         return loss, tape.gradient(loss, weights)
 
+    _, gradients = tf.function(gradient_of, autograph=False)(batch)
+    sinks = [tf.Variable(part) for part in _computed(gradients)]
+
+    def swallowed(batch: Any) -> Any:
+        # As within a step, gradients go into a kernel: what a graph hands out instead costs its caller something, and
+        # what nobody takes is not computed. To assign one moves it and copies nothing.
+        loss, gradients = gradient_of(batch)
+        for sink, part in zip(sinks, _computed(gradients), strict=True):
+            sink.assign(part, read_value=False)
+        return loss
+
     def whole(batch: Any) -> Any:
         loss, gradients = gradient_of(batch)
         subject.step(gradients)
         return loss
 
     forward = tf.function(lambda batch: problem.loss(weights, batch), autograph=False)
-    gradient = tf.function(gradient_of, autograph=False)
+    gradient = tf.function(swallowed, autograph=False)
     step = tf.function(whole, autograph=False)
     update = tf.function(subject.step, autograph=False)
     call = tf.function(lambda gradients: None, autograph=False)  # noqa: ARG005 - taken, not used
-    _, gradients = gradient(batch)
     calls: dict[str, Callable[[], Any]] = {
         "forward": lambda: forward(batch),
         "gradient": lambda: gradient(batch),
@@ -116,6 +128,11 @@ def _parts(subject: Subject, problem: Problem) -> dict[str, Callable[[], Any]]:
     for traced in calls.values():
         traced()
     return calls
+
+
+def _computed(gradients: Any) -> list[Any]:
+    """Return the tensors that hold the values of gradients, dense or sparse."""
+    return [part for part in tf.nest.flatten(gradients, expand_composites=True) if part.dtype.is_floating]
 
 
 def _measure(calls: Mapping[str, Callable[[], Any]], entry: SplitEntry, turn: Turn) -> None:
