@@ -18,9 +18,8 @@ _ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
 def apply_adam(optimizer: Any, var: Any, arguments: Mapping[str, Any]) -> Any:
     """Make one step of Adam (Kingma and Ba, 2015, with the epsilon of Keras) and return the operation.
 
-    In eager steps the kernel of AMSGrad, which starts
-    threads only where they pay, may make the same step sooner. Never in a graph: one that is traced now may be compiled
-    by XLA later, which has no such kernel.
+    In eager steps the kernel of AMSGrad, which starts threads only where they pay, may make the same step sooner. Never
+    in a graph: one that is traced now may be compiled by XLA later, which has no such kernel.
 
     Args:
         optimizer: Whose step it is; it keeps what the kernel of AMSGrad needs, which is no state.

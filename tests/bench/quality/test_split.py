@@ -78,6 +78,7 @@ def test_the_parts_add_up_to_the_step_where_noise_made_one_longer_than_the_whole
     assert entry.medians == {"forward": 2, "backward": 2, "update": 0, "step": 4, "alone": 1}
 
 
+@pytest.mark.filterwarnings("ignore:no gradient for the variables")
 def test_the_gradient_is_computed_although_nobody_is_handed_it() -> None:
     """TensorFlow leaves out of a graph what no one takes; then the gradient would take no longer than the loss."""
     computed = []
@@ -93,7 +94,7 @@ def test_the_gradient_is_computed_although_nobody_is_handed_it() -> None:
 
         return tf.identity(value), backward
 
-    weights = [np.ones(2, "float32")]
+    weights = [np.ones(2, "float32"), np.ones(3, "float32")]  # the second has no gradient
     loss = lambda variables, batch: noted(tf.reduce_sum(variables[0] ** 2) + batch)  # noqa: E731
     problem = Problem(weights, tf.zeros([1]), loss, lambda _: Judgement(tf.zeros([]), tf.zeros([])), "")
     (contender, *_), _ = contenders(parse_choice("sgd"), ())

@@ -131,8 +131,9 @@ def _parts(subject: Subject, problem: Problem) -> dict[str, Callable[[], Any]]:
 
 
 def _computed(gradients: Any) -> list[Any]:
-    """Return the tensors that hold the values of gradients, dense or sparse."""
-    return [part for part in tf.nest.flatten(gradients, expand_composites=True) if part.dtype.is_floating]
+    """Return the tensors that hold the values of gradients, dense or sparse; some weights may have none."""
+    parts = tf.nest.flatten(gradients, expand_composites=True)
+    return [part for part in parts if part is not None and part.dtype.is_floating]
 
 
 def _measure(calls: Mapping[str, Callable[[], Any]], entry: SplitEntry, turn: Turn) -> None:
