@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from optreg.bench.selfcheck import Detection, SelfCheck, selfcheck
+from optreg.bench.speed import probing
+from optreg.bench.speed.ceiling import Ceiling
 from optreg.bench.speed.probing import probe_machine
 
 
@@ -95,3 +99,17 @@ def test_the_ladder_divides_the_bytes_moved_by_the_time() -> None:
     assert [rung.slots for rung in rungs] == [0, 1, 2]
     # 64 passes in a second of a fake clock over 3/2, 5/3 and 7/4 of the footprint, give or take whole floats.
     assert [rung.bytes_per_second / 2**26 for rung in rungs] == pytest.approx([3 / 2, 5 / 3, 7 / 4], rel=1e-4)
+
+
+def test_the_probe_takes_memory_anew_for_a_third_of_its_rounds_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Ceiling] = []
+
+    def noted(*given: Any) -> Ceiling:
+        made.append(Ceiling(*given))
+        return made[-1]
+
+    monkeypatch.setattr(probing, "Ceiling", noted)
+    (rung, *_) = probe_machine([1 << 18], rounds=6)
+    assert len(rung.samples) == 6
+    assert len(made) == 3 * 3  # placements and mixes
+    assert not any(kernel._updated for kernel in made)  # let go of, or 1 GiB would become 9

@@ -16,6 +16,7 @@ FOOTPRINTS = tuple(1 << power for power in (18, 20, 22, 24, 26, 28, 30))
 """From 256 KiB to 1 GiB."""
 
 _ROUNDS = 12
+_PLACEMENTS = 3  # of the memory that a kernel passes: where it lies makes some percent
 _SAMPLE_BYTES = 1 << 26  # smaller footprints are passed several times in one sample
 
 
@@ -38,20 +39,24 @@ def probe_machine(
     observe: Callable[[str], object] = lambda _: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Rung]:
-    """Measure each footprint with no state, one slot and two; the mixes of a footprint take turns."""
+    """Measure each footprint with no state, one slot and two; the mixes of a footprint take turns.
+
+    The rounds are shared among several placements of the memory, which is taken anew for each.
+    """
     rungs: list[Rung] = []
     for footprint in footprints:
         observe(f"{footprint / 2**20:g} MiB")
-        kernels = [Ceiling(size, StateTraffic(state), threads) for size, state in ladder([footprint])]
-        rates = _sample(kernels, max(_SAMPLE_BYTES // footprint, 1), rounds, clock)
-        for slots, values in enumerate(rates):
+        repeats = max(_SAMPLE_BYTES // footprint, 1)
+        placed = [_sample(footprint, threads, repeats, rounds // _PLACEMENTS, clock) for _ in range(_PLACEMENTS)]
+        for slots, parts in enumerate(zip(*placed, strict=True)):
+            values = [value for part in parts for value in part]
             rungs.append(Rung(footprint, slots, float(np.median(values)), median_interval(values), tuple(values)))
-        for kernel in kernels:
-            kernel.close()
     return rungs
 
 
-def _sample(kernels: Sequence[Ceiling], repeats: int, rounds: int, clock: Callable[[], float]) -> list[list[float]]:
+def _sample(footprint: int, threads: int, repeats: int, rounds: int, clock: Callable[[], float]) -> list[list[float]]:
+    """Return bytes a second of each mix, from kernels with memory of their own."""
+    kernels = [Ceiling(size, StateTraffic(state), threads) for size, state in ladder([footprint])]
     rates: list[list[float]] = [[] for _ in kernels]
     random = np.random.default_rng(0)
     for number in range(rounds + 1):  # the first round warms up
@@ -61,4 +66,6 @@ def _sample(kernels: Sequence[Ceiling], repeats: int, rounds: int, clock: Callab
                 kernels[index].step()
             if number:
                 rates[index].append(repeats * kernels[index].traffic / (clock() - start))
+    for kernel in kernels:
+        kernel.close()
     return rates
