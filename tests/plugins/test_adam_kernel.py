@@ -139,7 +139,7 @@ def test_each_replica_has_its_own(kernels):
     with strategy.scope():
         variable, optimizer = tf.Variable(start), optreg.legacy.Adam(0.1)
     for gradient in gradients:
-        # Summed already: TensorFlow 2.16 cannot reduce eagerly again in a process in which a function did.
+        # Summed already: the eager reduction failed on TensorFlow 2.16 in a process that had run other strategies.
         strategy.run(
             lambda g: optimizer.apply_gradients([(g, variable)], experimental_aggregate_gradients=False),
             args=(tf.constant(gradient),),

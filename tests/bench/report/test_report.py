@@ -510,6 +510,7 @@ def test_a_path_is_written_short_and_stays_the_same_path() -> None:
         (1.0, 7.0),
         (0.3, 3.0),
         (1.0, 30.0),
+        (0.28, 10.5),
         (1e-12, 1e2),
     ],
 )

@@ -47,7 +47,8 @@ def probe_machine(
     for footprint in footprints:
         observe(f"{footprint / 2**20:g} MiB")
         repeats = max(_SAMPLE_BYTES // footprint, 1)
-        placed = [_sample(footprint, threads, repeats, rounds // _PLACEMENTS, clock) for _ in range(_PLACEMENTS)]
+        shares = [len(part) for part in np.array_split(np.arange(rounds), _PLACEMENTS)]
+        placed = [_sample(footprint, threads, repeats, share, clock) for share in shares]
         for slots, parts in enumerate(zip(*placed, strict=True)):
             values = [value for part in parts for value in part]
             rungs.append(Rung(footprint, slots, float(np.median(values)), median_interval(values), tuple(values)))
