@@ -19,7 +19,7 @@ def apply_adam(optimizer: Any, var: Any, arguments: Mapping[str, Any]) -> Any:
     """Make one step of Adam (Kingma and Ba, 2015, with the epsilon of Keras) and return the operation.
 
     In eager steps the kernel of AMSGrad, which starts threads only where they pay, may make the same step sooner. Never
-    in a graph: one that is traced now may be compiled by XLA later, which has no such kernel.
+    in a graph: one that is traced now may be compiled by XLA or exported to LiteRT later, which have no such kernel.
 
     Args:
         optimizer: Whose step it is; it keeps what the kernel of AMSGrad needs, which is no state.
