@@ -11,10 +11,10 @@ from typing import Any
 
 import tf_keras
 
-from optreg.keras import identifiers, saved_state
+from optreg.keras import identifiers
 from optreg.keras.learning_rate import set_learning_rate
 from optreg.keras.saved_form import configuration_of, optimizer_from
-from optreg.keras.saved_state import KnownVariables, LoadedState
+from optreg.keras.saved_state import StateInFiles
 
 
 @tf_keras.utils.register_keras_serializable(package=identifiers.PACKAGE, name=identifiers.CLASS_NAME)
@@ -31,8 +31,7 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
     def __init__(self, optimizer: Any) -> None:
         # Neither base is initialised: nothing of them is used.
         object.__setattr__(self, "wrapped", optimizer)
-        object.__setattr__(self, "_known", KnownVariables())
-        object.__setattr__(self, "_loaded", LoadedState())
+        object.__setattr__(self, "_state", StateInFiles(optimizer))
 
     def __getattribute__(self, name: str) -> Any:
         if name in _OWN or name.startswith("__"):
@@ -54,14 +53,15 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
     def __deepcopy__(self, memo: dict[int, Any]) -> WrappedOptimizer:
         import copy  # noqa: PLC0415 - rarely needed
 
-        return type(self)(copy.deepcopy(self.wrapped, memo))
+        copied = type(self)(copy.deepcopy(self.wrapped, memo))
+        object.__setattr__(copied, "_state", self._state.copied_for(copied.wrapped))
+        return copied
 
     def build(self, var_list: Any) -> None:
         """Create the state for the variables, and restore what was loaded before they were known."""
-        self._known.learn(var_list)
+        self._state.learn(var_list)
         self.wrapped.build(var_list)
-        for saved in self._loaded.take():
-            saved_state.load(self.wrapped, self._known, saved)
+        self._state.settle()
 
     def minimize(self, loss: Any, var_list: Any, *args: Any, **kwargs: Any) -> Any:
         """Make one step on a loss; see ``optreg.Optimizer.minimize``."""
@@ -84,8 +84,8 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
     def _prepare_for(self, var_list: Any) -> None:
         if callable(var_list):
             return  # known only after the loss has run; the step itself tells them
-        self._known.learn(var_list)
-        if self._loaded:
+        self._state.learn(var_list)
+        if self._state.waits:
             self.build(var_list)
 
     def get_config(self) -> dict[str, Any]:
@@ -100,8 +100,7 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
 
     def save_own_variables(self, store: Any) -> None:
         """Write the state into a store of the ``.keras`` format, by name."""
-        self._known.learn([variable for variable, _ in self.wrapped._slot_table.owned()])
-        saved_state.write(self.wrapped, self._known, store)
+        self._state.write(store)
 
     def load_own_variables(self, store: Any) -> None:
         """Read the state from a store of the ``.keras`` format; slots are kept until the variables are known.
@@ -109,12 +108,32 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
         Raises:
             InvalidState: It is the state of another optimizer or of other variables.
         """
-        state = saved_state.read(store)
-        if self._known.variables:
-            saved_state.load(self.wrapped, self._known, state)
-        else:
-            saved_state.load_numbers(self.wrapped, state)
-            self._loaded.keep(state)
+        self._state.read(store)
+
+    @property
+    def weights(self) -> list[Any]:
+        """The state as variables, in the order of Keras 2.9.
+
+        Raises:
+            InvalidState: State that was loaded waits for its variables, and would be missing.
+        """
+        self._state.require_placed()
+        weights: list[Any] = self.wrapped.weights
+        return weights
+
+    def get_weights(self) -> list[Any]:
+        """Return the values of ``weights``.
+
+        Raises:
+            InvalidState: As for ``weights``.
+        """
+        self._state.require_placed()
+        values: list[Any] = self.wrapped.get_weights()
+        return values
+
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        children: dict[str, Any] = self.wrapped._trackable_children(save_type, **kwargs)
+        return {**children, **self._state.guard()}
 
     def __repr__(self) -> str:
         return (
@@ -123,4 +142,4 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
         )
 
 
-_OWN = {name for name in vars(WrappedOptimizer) if not name.startswith("__")} | {"_known", "_loaded", "wrapped"}
+_OWN = {name for name in vars(WrappedOptimizer) if not name.startswith("__")} | {"_state", "wrapped"}

@@ -9,10 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from optreg.errors import InvalidConfig, InvalidGradients, InvalidState
-from optreg.keras import identifiers, saved_state
+from optreg.errors import InvalidConfig, InvalidGradients
+from optreg.keras import identifiers
 from optreg.keras.learning_rate import set_learning_rate
 from optreg.keras.saved_form import configuration_of, optimizer_from
+from optreg.keras.saved_state import StateInFiles
 from optreg.optimizer.distribution import variable_key
 from optreg.optimizer.gradients import map_values
 from optreg.registry.keras_configs import refuse_if_used
@@ -69,20 +70,18 @@ class WrappedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         super().__init__(_learning_rate_is_elsewhere, loss_scale_factor=loss_scale_factor, name=optimizer._name)
         self._variables: list[Any] = []  # Keras's own variables are not used, and shall not be in checkpoints
         self._views = _Views()
-        self._known = saved_state.KnownVariables()
-        self._loaded = saved_state.LoadedState()
+        self._state = StateInFiles(optimizer)
         self.wrapped = optimizer
 
     # The step
 
     def build(self, variables: Sequence[Any]) -> None:
         """Create the state for the variables, and restore what was loaded before they were known."""
-        self._known.learn(variables)
+        self._state.learn(variables)
         self.wrapped.build([variable for variable in variables if not _is_overwritten(variable)])
-        self.built = bool(self._known.variables)  # the HDF5 format builds with no variables at all
+        self.built = bool(self._state.variables)  # the HDF5 format builds with no variables at all
         if self.built:
-            for state in self._loaded.take():
-                self._load(state)
+            self._state.settle()
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """Make one step.
@@ -95,7 +94,7 @@ class WrappedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             InvalidGradients: Not as many gradients as variables, or no variables known.
         """
         if trainable_variables is None:
-            trainable_variables = self._known.variables
+            trainable_variables = self._state.variables
         if len(grads) != len(trainable_variables):
             raise InvalidGradients(
                 f"{self!r} received {len(grads)} gradients for {len(trainable_variables)} variables"
@@ -103,7 +102,7 @@ class WrappedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             )
         if not self.built:
             self.build(list(trainable_variables))
-        self._known.learn(trainable_variables)
+        self._state.learn(trainable_variables)
         self._step(list(zip(grads, trainable_variables, strict=True)))
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> Any:
@@ -168,13 +167,13 @@ class WrappedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
     @property
     def variables(self) -> list[Any]:
         """The state of the wrapped optimizer as Keras variables: iterations, hyperparameters, slots."""
-        named = saved_state.variables_by_name(self.wrapped, self._known)
+        named = self._state.by_name_in_files()
         # "slots:0:m" in a file is "0:m" here
         return [self._views.of(variable, name.partition(":")[2] or name) for name, variable in named.items()]
 
     def save_own_variables(self, store: Any) -> None:
         """Write the state into a store of Keras, by name."""
-        saved_state.write(self.wrapped, self._known, store)
+        self._state.write(store)
 
     def load_own_variables(self, store: Any) -> None:
         """Read the state from a store of Keras; slots are kept until the variables are known.
@@ -182,10 +181,7 @@ class WrappedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         Raises:
             InvalidState: The state of another optimizer, or of other variables.
         """
-        state = saved_state.read(store)
-        if not self.built:
-            saved_state.load_numbers(self.wrapped, state)
-        self._load(state)
+        self._state.read(store)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Set ``variables`` to values in their order; before ``build`` they are kept until then.
@@ -193,21 +189,11 @@ class WrappedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         Raises:
             InvalidState: Not as many values as variables, or values of other shapes.
         """
-        self._load([np.asarray(weight) for weight in weights])  # the file they may come from is closed soon
+        self._state.take([np.asarray(weight) for weight in weights])  # the file they may come from is closed soon
 
-    def _load(self, state: Any) -> None:
-        if not self.built:
-            self._loaded.keep(state)
-            return
-        if isinstance(state, list):
-            state = self._named(state)
-        saved_state.load(self.wrapped, self._known, state)
-
-    def _named(self, values: list[Any]) -> saved_state.State:
-        names = list(saved_state.variables_by_name(self.wrapped, self._known))
-        if len(values) != len(names):
-            raise InvalidState(f"{self.wrapped!r} has {len(names)} variables and received {len(values)} values")
-        return saved_state.nested(dict(zip(names, values, strict=True)))
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        children: dict[str, Any] = super()._trackable_children(save_type, **kwargs)
+        return {**children, **self._state.guard()}
 
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the adapter and the optimizer in it."""

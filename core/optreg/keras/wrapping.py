@@ -8,6 +8,8 @@ from typing import Any
 
 from optreg.errors import InvalidConfig, MissingExtra, NotAnOptimizer, WrongContext, listing, suggestion
 from optreg.keras.arrival import LIBRARIES
+from optreg.keras.identifiers import known_names
+from optreg.registry import default_registry
 from optreg.registry.default import get_optimizer
 from optreg.registry.loading import is_optimizer, library_of
 
@@ -102,11 +104,18 @@ def _refuse_foreign(optimizer: Any) -> None:
     cls = optimizer if isinstance(optimizer, type) else type(optimizer)
     library = library_of(cls)
     if library and not is_optimizer(cls):
-        raise NotAnOptimizer(
-            f"optreg.keras.wrap() takes optimizers of optreg, received {cls.__qualname__} of {library}. A model of "
-            f"{library} takes it as it is: compile(optimizer=...); for optreg's own write "
-            f'optreg.keras.wrap("{cls.__name__.lower()}", library="{library}", ...)'
-        )
+        name, received = cls.__name__.lower(), f"received {cls.__qualname__} of {library}"
+        if name in known_names(default_registry()):
+            what = (
+                f"A model of {library} takes it as it is: compile(optimizer=...); for optreg's own write "
+                f'optreg.keras.wrap("{name}", library="{library}", ...)'
+            )
+        else:
+            what = (
+                f"An optimizer of {library} goes to compile(optimizer=...) as it is; optreg.list_optimizers() names "
+                "those of optreg"
+            )
+        raise NotAnOptimizer(f"optreg.keras.wrap() takes optimizers of optreg, {received}. {what}")
 
 
 def _refuse_loss_scale(optimizer: Any) -> None:

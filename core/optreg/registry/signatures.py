@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optreg.errors import HyperparameterTypeError, UnknownHyperparameter, suggestion
+from optreg.registry.keras_configs import REMEDY
 from optreg.registry.loading import is_optimizer
 
 CONTRACT_OPTIONS = (
@@ -77,7 +78,8 @@ def unknown_argument(label: str, name: str, allowed: Iterable[str], *, word: str
     """Return the error for one unknown argument."""
     names = list(allowed)
     known = ", ".join(names) or "none"
-    return UnknownHyperparameter(f"{label}: unknown {word} {name!r}.{suggestion(name, names)} Allowed: {known}")
+    hint = f" Instead of this option of Keras 3, {REMEDY[name]}." if name in REMEDY else suggestion(name, names)
+    return UnknownHyperparameter(f"{label}: unknown {word} {name!r}.{hint} Allowed: {known}")
 
 
 def _signature(target: Callable[..., Any]) -> Accepted:

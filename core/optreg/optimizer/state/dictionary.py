@@ -45,7 +45,7 @@ class StateDictionary(CopyableState):
         named = self._by_name(var_list)
         slots: dict[str, Mapping[str, Any]] = {name: self._slot_table.of(named[name]) for name in named}
         slots.update((description[0], own) for description, own in self._without_variable())
-        numbers = {name: value for name, value in self._hyperparameters.values.items() if _is_number(value)}
+        numbers = {name: value for name, value in self._hyperparameters.values.items() if is_number(value)}
         return {
             "iterations": np.int64(0) if self._iterations is None else array(self._iterations),
             "hyperparameters": {name: array(value) for name, value in numbers.items()},
@@ -224,7 +224,8 @@ def _wholes(variables: Iterable[Any]) -> list[Any]:
     return list({variable_key(variable): variable for variable in wholes}.values())
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a hyperparameter is state: a number, and not a schedule or a function."""
     return isinstance(value, tf.Variable) or not callable(value)
 
 

@@ -1,0 +1,289 @@
+"""The state of an optimizer in files of Keras: whose it is, where it waits, and what happens when it does not fit.
+
+The oracle is the model that was saved: one that is loaded must train on with the same losses, and hold the slots of
+each layer at that layer.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+import optreg
+import optreg.keras
+
+DATA = np.random.default_rng(3).normal(size=(16, 4)).astype("float32")
+LIBRARIES = pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+SUFFIXES = pytest.mark.parametrize("suffix", ["keras", "weights.h5"])
+
+
+def wrapped(library=keras, name="adam", **hyperparameters):
+    return optreg.keras.wrap(name, library=library.__name__, **hyperparameters)
+
+
+def model_of(library=keras, optimizer=None, names=("a", "b", "c"), width=4, name=None):
+    """Layers of one shape, so that a slot at the wrong layer is no error of shapes."""
+    widths = [4] * (len(names) - 1) + [width]
+    layers = [library.layers.Dense(units, name=layer) for units, layer in zip(widths, names, strict=True)]
+    model = library.Sequential([library.layers.Input((4,)), *layers], name=name)
+    random = np.random.default_rng(5)
+    model.set_weights([random.normal(size=weight.shape, scale=0.3) for weight in model.get_weights()])
+    compiled(model, wrapped(library) if optimizer is None else optimizer)
+    return model
+
+
+def compiled(model, optimizer):
+    # Eager, because tracing takes longer than training; files do not remember it.
+    model.compile(optimizer=optimizer, loss="mse", run_eagerly=True)
+
+
+def fit(model, epochs=2):
+    model.run_eagerly = True
+    targets = np.zeros((16, model.output_shape[-1]))
+    return model.fit(DATA, targets, batch_size=8, epochs=epochs, shuffle=False, verbose=0).history["loss"]
+
+
+def saved(model, folder, suffix="keras"):
+    path = folder / f"model.{suffix}"
+    (model.save if suffix == "keras" else model.save_weights)(path)
+    return path
+
+
+def loaded(path, library=keras, **new):
+    """Return the model of a file, or a new one that has read its weights."""
+    if path.suffix == ".keras":
+        return library.models.load_model(path)
+    model = model_of(library, **new)
+    model.load_weights(path)
+    return model
+
+
+def freeze(model, name, frozen=True):
+    model.get_layer(name).trainable = not frozen
+    compiled(model, model.optimizer)
+
+
+# Before the first step
+
+
+@LIBRARIES
+@SUFFIXES
+def test_a_model_that_was_never_trained_is_loaded(library, suffix, tmp_path):
+    model = model_of(library)
+    assert fit(loaded(saved(model, tmp_path, suffix), library)) == fit(model)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_model_that_was_never_trained_is_copied(copied):
+    model = model_of(optimizer=wrapped(name="sgd", momentum=0.9))
+    assert fit(copied(model)) == fit(model)
+
+
+def test_a_model_with_a_compiled_part_that_is_not_trained_itself_is_loaded(tmp_path):
+    part = model_of()
+    model = keras.Sequential([keras.Input((4,)), part, keras.layers.Dense(2)])
+    compiled(model, wrapped())
+    fit(model)
+    assert fit(loaded(saved(model, tmp_path))) == fit(model)
+
+
+def test_weights_of_the_beginning_set_the_optimizer_back_to_it(tmp_path):
+    model = model_of(optimizer=wrapped(name="adagrad", learning_rate=0.1))  # whose slots do not begin at 0
+    path = saved(model, tmp_path, "weights.h5")
+    losses = fit(model)
+    model.load_weights(path)
+    assert int(model.optimizer.iterations) == 0
+    assert fit(model) == losses
+
+
+# Layers that are frozen for a while
+
+
+@LIBRARIES
+@SUFFIXES
+@pytest.mark.parametrize("names", ["abc", "xyz"])
+def test_state_stays_with_its_layer_where_the_first_layer_was_trained_last(library, suffix, names, tmp_path):
+    model = model_of(library)
+    freeze(model, "a")
+    fit(model)
+    freeze(model, "a", frozen=False)
+    fit(model)
+    path = saved(model, tmp_path, suffix)
+    again = loaded(path, library, **({} if suffix == "keras" else {"names": names}))
+    assert fit(again) == fit(model)
+    for layer, same in zip(model.layers, again.layers, strict=True):
+        slot, twin = (m.optimizer.get_slot(at.kernel, "m") for m, at in ((model, layer), (again, same)))
+        np.testing.assert_array_equal(slot, twin)
+
+
+@LIBRARIES
+def test_slots_of_a_layer_that_is_frozen_now_wait_for_it_through_two_files(library, tmp_path):
+    model = model_of(library)
+    fit(model)
+    freeze(model, "a")
+    fit(model)
+    again = loaded(saved(loaded(saved(model, tmp_path), library), tmp_path), library)
+    assert fit(again) == fit(model)
+    for each in (again, model):
+        freeze(each, "a", frozen=False)
+    assert fit(again) == fit(model)
+
+
+def test_an_optimizer_of_two_models_is_saved_with_either(tmp_path):
+    optimizer = wrapped()
+    first, second = model_of(optimizer=optimizer, names="abc"), model_of(optimizer=optimizer, names="def")
+    fit(first), fit(second)
+    again = loaded(saved(first, tmp_path))
+    assert int(again.optimizer.iterations) == 8
+    np.testing.assert_array_equal(*(m.optimizer.get_slot(m.get_layer("b").kernel.value, "v") for m in (first, again)))
+
+
+def test_names_that_agree_in_part_are_not_guessed_at(tmp_path):
+    model = model_of(names="abc", name="net")
+    fit(model)
+    path = saved(model, tmp_path, "weights.h5")
+    other = model_of(names="bcd", name="net")
+    other.optimizer.build(other.trainable_variables)
+    with pytest.raises(ValueError, match=r"(?s)missing: slots\['.*b/kernel'\].*unexpected: .*neither names nor number"):
+        other.load_weights(path)
+    assert not any(slot.any() for slot in other.optimizer.wrapped.get_weights())
+
+
+# State that waits for its variables
+
+
+@LIBRARIES
+@SUFFIXES
+def test_state_that_waits_is_written_again(library, suffix, tmp_path):
+    model = model_of(library)
+    fit(model)
+    path = saved(model, tmp_path, "weights.h5")
+    waiting = loaded(path, library)
+    assert fit(loaded(saved(waiting, tmp_path, suffix), library)) == fit(model)
+
+
+def test_a_copy_takes_the_state_that_waits_along(tmp_path):
+    model = model_of(tf_keras)
+    fit(model)
+    waiting = loaded(saved(model, tmp_path), tf_keras)
+    assert fit(copy.deepcopy(waiting)) == fit(model)
+
+
+@LIBRARIES
+def test_a_checkpoint_of_state_that_waits_is_refused(library, tmp_path):
+    model = model_of(library)
+    fit(model)
+    waiting = loaded(saved(model, tmp_path, "weights.h5"), library)
+    checkpoint = tf.train.Checkpoint(model=waiting, optimizer=waiting.optimizer)
+    with pytest.raises(
+        optreg.InvalidState, match=r"would be lost: call optimizer\.build\(model\.trainable_variables\)"
+    ):
+        checkpoint.write(str(tmp_path / "c"))
+    waiting.optimizer.build(waiting.trainable_variables)
+    path = checkpoint.write(str(tmp_path / "c"))
+    assert any("/m/" in name for name, _ in tf.train.list_variables(path))
+
+
+@pytest.mark.filterwarnings("ignore:.*HDF5")
+def test_the_hdf5_format_of_tf_keras_refuses_state_that_waits(tmp_path):
+    model = model_of(tf_keras)
+    fit(model)
+    with pytest.raises(optreg.InvalidState, match="would be lost"):
+        loaded(saved(model, tmp_path), tf_keras).save(tmp_path / "m.h5")
+
+
+def test_a_restored_checkpoint_is_saved_with_the_model(tmp_path):
+    model = model_of()
+    fit(model)
+    path = tf.train.Checkpoint(model=model, optimizer=model.optimizer).write(str(tmp_path / "c"))
+    restored = model_of()
+    tf.train.Checkpoint(model=restored, optimizer=restored.optimizer).restore(path)
+    assert fit(loaded(saved(restored, tmp_path))) == fit(model)
+
+
+def test_a_copied_optimizer_is_saved_with_the_model(tmp_path):
+    model = model_of()
+    fit(model)
+    other = model_of()
+    other.set_weights(model.get_weights())
+    compiled(other, copy.deepcopy(model.optimizer))
+    assert fit(loaded(saved(other, tmp_path))) == fit(model)
+
+
+# What does not fit
+
+
+@LIBRARIES
+def test_state_of_another_class_is_refused_when_it_is_read(library, tmp_path):
+    model = model_of(library, wrapped(library, "adam", learning_rate=0.01))
+    fit(model)
+    path = saved(model, tmp_path, "weights.h5")
+    for steps in (0, 2):
+        other = model_of(library, wrapped(library, "adamax", learning_rate=0.5))  # the same slots, of another meaning
+        losses = fit(other, steps) if steps else []
+        with pytest.raises(ValueError, match="the file holds the state of Adam, and nothing was changed"):
+            other.load_weights(path)
+        assert float(other.optimizer.learning_rate) == 0.5
+        assert int(other.optimizer.iterations) == 2 * len(losses)
+
+
+@LIBRARIES
+def test_state_that_waited_and_does_not_fit_leaves_the_optimizer_as_it_was(library, tmp_path):
+    model = model_of(library, wrapped(library, learning_rate=0.25))
+    fit(model)
+    path = saved(model, tmp_path, "weights.h5")
+    other = model_of(library, wrapped(library, learning_rate=0.5))
+    other.load_weights(path)
+    assert float(other.optimizer.learning_rate) == 0.25
+    with pytest.raises(optreg.InvalidState, match="neither names nor number"):
+        other.optimizer.build([tf.Variable([1.0])])
+    assert float(other.optimizer.learning_rate) == 0.5
+    assert int(other.optimizer.iterations) == 0
+
+
+@LIBRARIES
+@pytest.mark.parametrize("trained", [False, True])
+def test_skip_mismatch_starts_the_optimizer_anew_for_a_new_head(library, trained, tmp_path):
+    model = model_of(library)
+    fit(model)
+    path = saved(model, tmp_path, "weights.h5")
+    other = model_of(library, wrapped(library, learning_rate=0.5), width=2)
+    if trained:
+        other.optimizer.build(other.trainable_variables)
+    with pytest.warns(UserWarning, match="could not be loaded|Could not load"):  # the weights of the head
+        other.load_weights(path, skip_mismatch=True)
+    if trained:
+        fit(other)
+    else:
+        with pytest.warns(UserWarning, match="skip_mismatch=True, so the optimizer starts anew.*misshapen: slots"):
+            fit(other)
+    assert float(other.optimizer.learning_rate) == 0.5
+    assert int(other.optimizer.iterations) == 4
+
+
+def test_a_function_as_learning_rate_goes_on_as_the_number_that_it_returned(tmp_path):
+    model = model_of(optimizer=wrapped(learning_rate=lambda: 0.125))
+    fit(model)
+    again = loaded(saved(model, tmp_path))
+    assert float(again.optimizer.learning_rate) == 0.125
+    assert fit(again) == fit(model)
+
+
+def test_a_schedule_in_the_place_of_a_number_says_that_the_step_is_compiled_already():
+    model = model_of(optimizer=wrapped(name="sgd", learning_rate=0.1))
+    model.run_eagerly = False
+    model.fit(DATA, DATA, verbose=0)
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.0, 0.0])
+    with pytest.warns(UserWarning, match=r"does not reach the step.*Compile the model again"):
+        model.optimizer.learning_rate = schedule
+    model.compile(optimizer=model.optimizer, loss="mse")
+    before = model.get_weights()
+    model.fit(DATA, DATA, verbose=0)
+    for weight, same in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, same)
