@@ -247,6 +247,23 @@ def test_a_class_that_nobody_registered_is_found_among_imported_modules_and_cust
     assert problem.fit(loaded) == problem.fit(model)
 
 
+@pytest.mark.parametrize("registered", [False, True])
+def test_a_class_inside_of_a_function_is_found_by_its_own_name_or_the_one_it_was_registered_under(
+    problem, tmp_path, registered
+):
+    class Local(Homemade):
+        pass
+
+    if registered:
+        keras.saving.register_keras_serializable(package="Tests")(Local)
+    model = problem.compiled(keras, optreg.keras.wrap(Local(0.05)))
+    problem.fit(model, epochs=1)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras", custom_objects=None if registered else {"Local": Local})
+    assert type(loaded.optimizer.wrapped) is Local
+    assert problem.fit(loaded) == problem.fit(model)
+
+
 def test_a_saved_model_imports_no_module_that_it_names(problem, tmp_path, monkeypatch):
     (tmp_path / "trap.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)

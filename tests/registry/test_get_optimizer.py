@@ -132,6 +132,21 @@ def test_hyperparameters_that_a_base_class_takes_are_known(site):
         Registry().get_optimizer("cub")
 
 
+def test_the_instance_may_have_another_name_than_self(site):
+    source = """
+    from contract_stand_in import Optimizer
+
+    class Plain(Optimizer):
+        def __init__(this, rate=1.0):
+            super().__init__("Plain")
+            this.rate = rate
+    """
+    site.install("plain", {"plain_module.py": source}, plain="plain_module:Plain")
+    assert Registry().get_optimizer("plain", rate=0.5).rate == 0.5
+    with pytest.raises(optreg.UnknownHyperparameter, match="Allowed: rate"):
+        Registry().get_optimizer("plain", this=1)
+
+
 def test_a_class_without_keyword_arguments_takes_only_its_own(site):
     source = """
     from contract_stand_in import Optimizer

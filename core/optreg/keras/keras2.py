@@ -90,7 +90,7 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
 
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the adapter and the optimizer in it."""
-        return configuration_of(self.wrapped)
+        return configuration_of(self.wrapped, tf_keras.utils.get_registered_name)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> WrappedOptimizer:

@@ -197,7 +197,10 @@ class WrappedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the adapter and the optimizer in it."""
-        return {**configuration_of(self.wrapped), "loss_scale_factor": self.loss_scale_factor}
+        return {
+            **configuration_of(self.wrapped, keras.saving.get_registered_name),
+            "loss_scale_factor": self.loss_scale_factor,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:

@@ -13,9 +13,17 @@ FindCustom = Callable[[str], Any]
 """Name of a class to the class that the user gave Keras as a custom object, or None."""
 
 
-def configuration_of(optimizer: Any) -> dict[str, Any]:
-    """Return what ``optimizer_from`` reads; JSON-clean."""
-    return {"name": optimizer._name, "optimizer": optimizer.to_dict()}
+def configuration_of(optimizer: Any, registered_name: Callable[[type], str]) -> dict[str, Any]:
+    """Return what ``optimizer_from`` reads; JSON-clean.
+
+    Args:
+        optimizer: The wrapped optimizer.
+        registered_name: Returns the name under which the Keras that saves knows a class.
+    """
+    saved = optimizer.to_dict()
+    if ":" in saved["optimizer"]:
+        saved["registered_name"] = registered_name(type(optimizer))
+    return {"name": optimizer._name, "optimizer": saved}
 
 
 def optimizer_from(config: Mapping[str, Any], find_custom: FindCustom) -> Any:
@@ -31,16 +39,18 @@ def optimizer_from(config: Mapping[str, Any], find_custom: FindCustom) -> Any:
     saved = config.get("optimizer")
     if not isinstance(saved, Mapping) or not isinstance(saved.get("optimizer"), str):
         raise InvalidConfig(f"the saved model holds no configuration of an optimizer of optreg, but {saved!r}")
-    return _class_of(saved["optimizer"], find_custom).from_config(
+    return _class_of(saved["optimizer"], saved.get("registered_name"), find_custom).from_config(
         dict(saved.get("config") or {}), custom_objects=_CustomObjects(find_custom)
     )
 
 
-def _class_of(identifier: str, find_custom: FindCustom) -> Any:
+def _class_of(identifier: str, registered_name: Any, find_custom: FindCustom) -> Any:
     if ":" not in identifier:
         return default_registry().get_class(identifier)
-    class_name = identifier.rpartition(":")[2]
-    for found in (imported(identifier), find_custom(class_name)):
+    qualified_name = identifier.rpartition(":")[2]
+    class_name = qualified_name.rpartition(".")[2]
+    names = [qualified_name, class_name, *([registered_name] if isinstance(registered_name, str) else [])]
+    for found in (imported(identifier), *map(find_custom, names)):
         if is_optimizer(found):
             return found
     raise InvalidConfig(

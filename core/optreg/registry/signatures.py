@@ -46,9 +46,9 @@ def accepted_by(target: Callable[..., Any]) -> Accepted:
 def _accepted_by_class(target: type, _constructor: Callable[..., None]) -> Accepted:
     constructors = [vars(base)["__init__"] for base in target.__mro__ if "__init__" in vars(base)]
     names: list[str] = []
-    first = _signature(constructors[0])
+    first = _signature(constructors[0], bound=True)
     for constructor in constructors:
-        signature = _signature(constructor)
+        signature = _signature(constructor, bound=True)
         names += signature.names
         if not signature.anything:
             return Accepted(tuple(dict.fromkeys(names)), first.required)
@@ -82,10 +82,10 @@ def unknown_argument(label: str, name: str, allowed: Iterable[str], *, word: str
     return UnknownHyperparameter(f"{label}: unknown {word} {name!r}.{hint} Allowed: {known}")
 
 
-def _signature(target: Callable[..., Any]) -> Accepted:
-    parameters = list(inspect.signature(target).parameters.values())
+def _signature(target: Callable[..., Any], *, bound: bool = False) -> Accepted:
+    """Return what a function accepts; ``bound``: after its first argument, the instance, whatever its name."""
+    parameters = list(inspect.signature(target).parameters.values())[bound:]
     named = [item for item in parameters if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)]
-    named = [item for item in named if item.name != "self"]
     required = tuple(item.name for item in named if item.default is item.empty)
     catches_all = any(item.kind is item.VAR_KEYWORD for item in parameters)
     return Accepted(tuple(item.name for item in named), required, catches_all)
