@@ -287,3 +287,20 @@ def test_a_schedule_in_the_place_of_a_number_says_that_the_step_is_compiled_alre
     model.fit(DATA, DATA, verbose=0)
     for weight, same in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, same)
+
+
+@LIBRARIES
+def test_two_replicas_place_the_state_that_waited_together(library):
+    model = model_of(library)
+    fit(model)
+    store = {}
+    model.optimizer.save_own_variables(store)  # tf_keras cannot read its own metrics from a file here
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        again = model_of(library, names="xyz")
+        again.set_weights(model.get_weights())
+        again.optimizer.load_own_variables(store)
+    assert again.optimizer._state.waits
+    again.compile(optimizer=again.optimizer, loss="mse")
+    losses = again.fit(DATA, np.zeros((16, 4)), batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"]
+    np.testing.assert_allclose(losses, fit(model), rtol=1e-6)
+    assert int(tf.convert_to_tensor(again.optimizer.wrapped.iterations)) == 8

@@ -79,9 +79,9 @@ class WrappedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """Create the state for the variables, and restore what was loaded before they were known."""
         self._state.learn(variables)
         self.wrapped.build([variable for variable in variables if not _is_overwritten(variable)])
-        self.built = bool(self._state.variables)  # the HDF5 format builds with no variables at all
-        if self.built:
+        if self._state.variables:  # the HDF5 format builds with no variables at all
             self._state.settle()
+            self.built = True  # afterwards, because every replica has to come here
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """Make one step.

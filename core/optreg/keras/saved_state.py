@@ -20,7 +20,7 @@ import tensorflow as tf
 from optreg.errors import InvalidState, listing
 from optreg.keras.skipping import mismatches_are_skipped
 from optreg.keras.variable_names import matched, of_one_name
-from optreg.optimizer.distribution import shared_name, variable_key
+from optreg.optimizer.distribution import shared_name, variable_key, where_replicas_meet
 from optreg.optimizer.hyperparameters import is_schedule
 from optreg.optimizer.state.dictionary import is_number
 from optreg.optimizer.state.paths import Path, StateReport, array, flat, indexed
@@ -98,6 +98,12 @@ class StateInFiles:
         given: dict[str, Any] = {}
         for variable in () if callable(variables) else tf.nest.flatten(variables):
             given.setdefault(variable_key(variable), variable)
+        if self._of_absent is not None and not self._keys.issuperset(given):
+            where_replicas_meet(lambda: self._admit(given))
+        else:
+            self._admit(given)
+
+    def _admit(self, given: Mapping[str, Any]) -> None:
         new = [variable for key, variable in given.items() if key not in self._keys]
         self._keys.update(given)
         self.variables.extend(new)
@@ -204,7 +210,7 @@ class StateInFiles:
             InvalidState: It does not fit, and nothing was changed.
         """
         if self.variables:
-            self._place(saved, steps_made=int(self.optimizer.iterations))
+            self._place(saved, steps_made=int(array(self.optimizer.iterations)))
             return
         before = {name: self.optimizer.state_dict()[name] for name in ("iterations", "hyperparameters")}
         if isinstance(saved, SavedState):
@@ -217,9 +223,12 @@ class StateInFiles:
         Raises:
             InvalidState: It does not fit, and the optimizer is as before the file was read.
         """
-        if self._waiting is None:
-            return
-        waiting, self._waiting = self._waiting, None
+        waiting = self._waiting
+        if waiting is not None:
+            where_replicas_meet(lambda: self._settle(waiting))
+
+    def _settle(self, waiting: _Waiting) -> None:
+        self._waiting = None
         try:
             self._place(waiting.saved, steps_made=int(waiting.before["iterations"]))
         except InvalidState as error:

@@ -174,6 +174,14 @@ def operation_scope(name: str) -> AbstractContextManager[Any]:
     return nullcontext() if tf.executing_eagerly() else tf.name_scope(name)
 
 
+def where_replicas_meet(action: Callable[[], None]) -> None:
+    """Call a function once, outside of the replicas, which all have to come here; or where there are none."""
+    if not tf.distribute.has_strategy() or tf.distribute.in_cross_replica_context():
+        action()
+    else:
+        tf.distribute.get_replica_context().merge_call(as_written(lambda _: action()))
+
+
 def sum_across_replicas(grads_and_vars: Sequence[Pair]) -> list[Pair]:
     """Return the pairs with each gradient summed over all replicas; the same pairs where there is one."""
     if not grads_and_vars or not tf.distribute.has_strategy():
