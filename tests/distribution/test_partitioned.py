@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from tests.plugins.transcriptions import FAMILY
 
 import optreg
+import optreg.legacy
 from optreg.errors import InvalidGradients, UnknownSlot
 from optreg_classic.adam import Adam
 from optreg_classic.sgd import SGD
@@ -93,6 +95,49 @@ def test_a_gradient_that_fits_neither_whole_nor_parts_is_refused(wrong):
     with pytest.raises(InvalidGradients, match=r"partitioned variable 'table' of shape \(5, 2\) must be a tensor"):
         optimizer.apply_gradients([(wrong, table)])
     np.testing.assert_array_equal(table.numpy(), VALUES)
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+@pytest.mark.parametrize("row", [-1, 5, 7])
+@pytest.mark.parametrize(
+    ("in_function", "error", "message"),
+    [
+        (False, InvalidGradients, r"sparse gradient with row -?\d, and not rows from 0 to 4, for variable 'table'"),
+        (True, tf.errors.InvalidArgumentError, None),
+    ],
+    ids=["eager", "function"],
+)
+def test_a_row_that_no_part_has_is_an_error(kind, row, in_function, error, message):
+    table, optimizer = partitioned(), getattr(optreg.legacy, kind)(0.5)
+
+    def step(indices):
+        optimizer.apply_gradients([(tf.IndexedSlices(tf.ones((1, 2)), indices), table)])
+
+    with pytest.raises(error, match=message):
+        (tf.function(step) if in_function else step)(tf.constant([row]))
+    np.testing.assert_array_equal(table.numpy(), VALUES)
+    assert optimizer.iterations.numpy() == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "indices", "message"),
+    [
+        (np.ones((1, 2), np.float32), [0.0], "indices of dtype float32, and not int32 or int64, for variable 'table'"),
+        (np.ones((2, 2), np.float32), [0], "1 indices for 2 rows for variable 'table' of shape .5, 2."),
+        (np.ones((1, 3), np.float32), [0], r"gradient of shape \(1, 3\) for variable 'table'"),
+    ],
+)
+def test_a_malformed_sparse_gradient_of_the_whole_is_refused(values, indices, message):
+    table = partitioned()
+    with pytest.raises(InvalidGradients, match=message):
+        SGD(1.0).apply_gradients([(tf.IndexedSlices(values, indices), table)])
+    np.testing.assert_array_equal(table.numpy(), VALUES)
+
+
+def test_a_sparse_gradient_of_the_whole_may_hold_numpy_arrays(table):
+    gradient = tf.IndexedSlices(np.ones((3, 2), np.float32), np.array([4, 2, 4]))
+    SGD(1.0).apply_gradients([(gradient, table)])
+    np.testing.assert_array_equal(table.numpy(), VALUES - np.array([0, 0, 1, 0, 2], np.float32)[:, np.newaxis])
 
 
 def test_a_gradient_is_needed_for_one_part_at_least(table):

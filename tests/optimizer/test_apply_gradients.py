@@ -6,11 +6,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
+from tests.plugins.transcriptions import FAMILY
 
+import optreg.legacy
 from optreg.errors import IncompleteOptimizer, InvalidGradients, InvalidVariable, WrongContext
 from optreg.optimizer import Optimizer
 from optreg_classic.adam import Adam
 from optreg_classic.sgd import SGD
+
+every_class = pytest.mark.parametrize("kind", FAMILY)
 
 
 class DenseOnly(Optimizer):
@@ -50,6 +55,7 @@ def test_all_gradients_missing_is_an_error():
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
+        (None, "expected an iterable of .gradient, variable. pairs, received None of type NoneType"),
         (7, "expected an iterable of .gradient, variable. pairs, received 7 of type int"),
         ([1.0], "received 1.0 of type float at position 0; use zip"),
         ([(tf.constant(1.0),)], "at position 0; use zip"),
@@ -88,6 +94,94 @@ def test_a_numpy_gradient_is_accepted():
     variable = tf.Variable([1.0, 1.0])
     SGD(1.0).apply_gradients([(np.ones(2, np.float32), variable)])
     np.testing.assert_array_equal(variable, [0.0, 0.0])
+
+
+@every_class
+@pytest.mark.parametrize(
+    ("values", "indices", "shape", "message"),
+    [
+        (
+            tf.ones(1),
+            [0.0],
+            (2,),
+            "sparse gradient with indices of dtype float32, and not int32 or int64, for variable",
+        ),
+        (tf.ones(1), tf.constant([0], tf.int16), (2,), "with indices of dtype int16"),
+        (
+            tf.ones(1),
+            [[0]],
+            (2,),
+            r"sparse gradient with indices of shape \(1, 1\), and not \[rows\], for variable 'w'",
+        ),
+        (tf.ones(1), 0, (2,), r"sparse gradient with indices of shape \(\)"),
+        (tf.ones(2), [0], (2,), r"sparse gradient with 1 indices for 2 rows for variable 'w' of shape \(2,\)"),
+        (tf.ones((1, 3)), [0], (2, 2), r"gradient of shape \(1, 3\) for variable 'w' of shape \(2, 2\)"),
+        (tf.constant(1.0), [0], (2,), r"gradient of shape \(\) for variable 'w' of shape \(2,\)"),
+        (tf.ones(1), [0], (), r"sparse gradient, which takes rows, and not a dense one of shape \(\) for variable 'w'"),
+        (tf.ones(2), [0, 7], (2,), "sparse gradient with row 7, and not rows from 0 to 1, for variable 'w'"),
+        (tf.ones(2), tf.constant([-1, 0], tf.int64), (2,), "sparse gradient with row -1, and not rows from 0 to 1"),
+        (tf.ones(1), ["a"], (2,), "with indices of dtype string"),
+        (tf.ones(1), object(), (2,), "for variable 'w' must hold tensors or arrays, received <object"),
+    ],
+)
+def test_a_malformed_sparse_gradient_is_refused_before_anything_moves(kind, values, indices, shape, message):
+    first, second = tf.Variable([1.0, 1.0]), tf.Variable(tf.ones(shape), name="w")
+    optimizer = getattr(optreg.legacy, kind)(0.5)
+    optimizer.build([first, second])
+    before = optimizer.get_weights()
+    with pytest.raises(InvalidGradients, match=message):
+        optimizer.apply_gradients([(tf.ones(2), first), (tf.IndexedSlices(values, indices), second)])
+    np.testing.assert_array_equal(first, [1.0, 1.0])
+    np.testing.assert_array_equal(second, np.ones(shape))
+    for now, then in zip(optimizer.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_a_malformed_sparse_gradient_is_refused_while_a_function_is_traced():
+    variable = tf.Variable([1.0, 1.0], name="w")
+    optimizer = Adam()
+
+    @tf.function
+    def step(values, indices):
+        optimizer.apply_gradients([(tf.IndexedSlices(values, indices), variable)])
+
+    with pytest.raises(InvalidGradients, match="sparse gradient with 1 indices for 2 rows for variable 'w'"):
+        step(tf.ones(2), tf.constant([0]))
+
+
+@every_class
+@pytest.mark.parametrize("row", [-1, np.iinfo(np.int32).min, 7])
+def test_a_row_that_is_known_only_in_a_function_and_does_not_exist_stops_the_step(kind, row):
+    variable = tf.Variable([1.0, 1.0])
+    optimizer = getattr(optreg.legacy, kind)(0.5)
+
+    @tf.function
+    def step(indices):
+        optimizer.apply_gradients([(tf.IndexedSlices(tf.ones(1), indices), variable)])
+
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        step(tf.constant([row]))
+    np.testing.assert_array_equal(variable, [1.0, 1.0])
+    assert int(optimizer.iterations) == 0
+
+
+@every_class
+@pytest.mark.parametrize("convert", [np.array, list], ids=["arrays", "lists"])
+def test_a_sparse_gradient_may_hold_numpy_arrays_or_lists(kind, convert):
+    ours, theirs = tf.Variable([1.0, 1.0, 1.0]), tf.Variable([1.0, 1.0, 1.0])
+    values, indices = [np.float32(2.0), np.float32(1.0), np.float32(4.0)], [2, 0, 2]
+    optimizer, oracle = getattr(optreg.legacy, kind)(0.125), getattr(tf_keras.optimizers.legacy, kind)(0.125)
+    for _ in range(2):
+        optimizer.apply_gradients([(tf.IndexedSlices(convert(values), convert(indices), convert([3])), ours)])
+        gradient = tf.IndexedSlices(tf.constant(values), tf.constant(indices), tf.constant([3]))
+        oracle.apply_gradients([(gradient, theirs)])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_a_sparse_numpy_gradient_of_another_dtype_is_refused():
+    gradient = tf.IndexedSlices(np.ones(1), np.array([0]))
+    with pytest.raises(InvalidGradients, match="gradient of dtype float64 for variable 'w' of dtype float32: cast it"):
+        SGD().apply_gradients([(gradient, tf.Variable([1.0, 1.0], name="w"))])
 
 
 def test_a_nan_gradient_is_applied_as_it_is():

@@ -78,6 +78,17 @@ def test_a_tensor_loss_without_a_tape_is_refused():
         SGD().minimize(tf.constant(1.0), [tf.Variable(1.0)])
 
 
+@pytest.mark.parametrize("value", [3.0, None, np.float32(1.0), [None]])
+def test_a_loss_that_is_no_tensor_is_refused(value):
+    variable, optimizer = tf.Variable(1.0), SGD()
+    message = r"the loss of minimize\(\) is .* and no tensor: compute it from the variables with TensorFlow"
+    with pytest.raises(InvalidGradients, match=message):
+        optimizer.minimize(lambda: value, [variable])
+    with pytest.raises(InvalidGradients, match=message):
+        optimizer.minimize(value, [variable], tape=tf.GradientTape())
+    assert optimizer.weights == []
+
+
 def test_an_empty_var_list_is_refused():
     with pytest.raises(InvalidGradients, match="empty var_list: pass the variables to update"):
         SGD().minimize(lambda: tf.constant(1.0), [])

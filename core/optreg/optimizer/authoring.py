@@ -209,7 +209,9 @@ class AuthorMethods:
 
     def _made_dense(self, grad: Any, var: Any, indices: Any) -> Any:
         """Return a sparse gradient of ``var`` as a dense one: ``grad[i]`` in row ``indices[i]``, zeros elsewhere."""
-        return tf.math.unsorted_segment_sum(grad, indices, _row_count(var))
+        # A sum over segments would drop rows below 0 in silence. XLA fails on tf.expand_dims here if there is one row.
+        shape = tf.raw_ops.VariableShape(input=var.handle, out_type=indices.dtype)
+        return tf.scatter_nd(indices[:, tf.newaxis], grad, shape)
 
     def _assert_valid_dtypes(self, tensors: Iterable[Any]) -> None:
         """Refuse variables of a dtype that ``_valid_dtypes`` does not hold."""

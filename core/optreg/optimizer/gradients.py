@@ -11,6 +11,7 @@ import tensorflow as tf
 from optreg.errors import InvalidGradients, InvalidHook, InvalidVariable, listing
 from optreg.optimizer.distribution import Pair, describe_value, parts_of, resource_variable, shared_name, variable_key
 from optreg.optimizer.graphs.graph_tape import GraphTape
+from optreg.optimizer.sparse_gradients import fitting_slices
 from optreg.optimizer.state.partitioned import in_parts, split_gradient
 
 
@@ -21,7 +22,8 @@ def record_loss(loss: Any, var_list: Any, tape: Any | None) -> tuple[Any, Any, l
     which the loss creates are found. In a graph a tensor needs no tape: the graph knows how it was computed.
 
     Raises:
-        InvalidGradients: An eager tensor as loss without the tape that recorded it, or no variables.
+        InvalidGradients: An eager tensor as loss without the tape that recorded it, a loss that is no tensor, or no
+            variables.
     """
     if tape is None:
         tape = tf.GradientTape() if callable(loss) else _tape_of(loss)
@@ -30,6 +32,7 @@ def record_loss(loss: Any, var_list: Any, tape: Any | None) -> tuple[Any, Any, l
             if not callable(var_list):
                 tape.watch(_listed_variables(var_list))
             loss = loss()
+    _require_tensors(loss)
     return loss, tape, _listed_variables(var_list() if callable(var_list) else var_list)
 
 
@@ -40,6 +43,15 @@ def _tape_of(loss: Any) -> Any:
         f"minimize() received {describe_value(loss)} as loss and no tape: pass the tf.GradientTape that "
         "recorded it as tape=..., or pass a function without arguments that computes the loss"
     )
+
+
+def _require_tensors(loss: Any) -> None:
+    for item in tf.nest.flatten(loss):
+        if not tf.is_tensor(item):
+            raise InvalidGradients(
+                f"the loss of minimize() is {describe_value(item)} and no tensor: compute it from the variables with "
+                "TensorFlow, and return it where the loss is a function"
+            )
 
 
 def _listed_variables(var_list: Any) -> list[Any]:
@@ -87,7 +99,7 @@ def paired(grads_and_vars: Iterable[Any]) -> tuple[list[Pair], dict[str, Any]]:
     """Return the pairs with variables unwrapped, and the constraints of Keras variables by variable key.
 
     Raises:
-        InvalidGradients: Not an iterable of (gradient, variable) pairs.
+        InvalidGradients: Not an iterable of (gradient, variable) pairs, or what cannot be cut for a partitioned one.
         InvalidVariable: The second of a pair is no variable.
     """
     try:
@@ -107,6 +119,8 @@ def paired(grads_and_vars: Iterable[Any]) -> tuple[list[Pair], dict[str, Any]]:
         gradient, given = entry
         parts = parts_of(given)
         if parts is not None:
+            if isinstance(gradient, tf.IndexedSlices):
+                gradient = _fitting_gradient(gradient, given)  # rows of the whole, before they are cut
             pairs.extend(zip(split_gradient(gradient, given), parts, strict=True))
             continue
         variable = require_variable(given)
@@ -142,7 +156,7 @@ def fitting(pairs: Sequence[Pair]) -> list[Pair]:
     """Return the pairs with every gradient a tensor or ``IndexedSlices`` of the variable's shape and dtype.
 
     Raises:
-        InvalidGradients: A gradient whose shape or dtype differs, naming the variable.
+        InvalidGradients: A gradient whose shape or dtype differs, or whose indices are no rows, naming the variable.
     """
     return [(_fitting_gradient(gradient, variable), variable) for gradient, variable in pairs]
 
@@ -154,20 +168,16 @@ def _fitting_gradient(gradient: Any, variable: Any) -> Any:
             gradient = _as_tensor(gradient, variable)
         else:
             return gradient
+    if isinstance(gradient, tf.IndexedSlices):
+        gradient = fitting_slices(gradient, variable)
     if gradient.dtype != dtype:
         raise InvalidGradients(
             f"gradient of dtype {gradient.dtype.name} for variable {shared_name(variable)!r} of dtype {dtype.name}: "
             "cast it, or compute the loss in the variable's dtype"
         )
-    if isinstance(gradient, tf.IndexedSlices):
-        fits = gradient.values.shape[1:].is_compatible_with(variable.shape[1:])
-        shape = gradient.values.shape
-    else:
-        shape = gradient.shape
-        fits = shape.is_compatible_with(variable.shape)
-    if not fits:
+    if not isinstance(gradient, tf.IndexedSlices) and not gradient.shape.is_compatible_with(variable.shape):
         raise InvalidGradients(
-            f"gradient of shape {shape} for variable {shared_name(variable)!r} of shape {variable.shape}"
+            f"gradient of shape {gradient.shape} for variable {shared_name(variable)!r} of shape {variable.shape}"
         )
     return gradient
 

@@ -7,6 +7,7 @@ updates any other variable; only what the user gives for the whole has to be cut
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import tensorflow as tf
@@ -48,14 +49,15 @@ def split_gradient(gradient: Any, variable: Any) -> list[Any]:
 
 
 def _rows_of_each(gradient: Any, parts: Sequence[Any]) -> list[Any]:
-    indices = tf.convert_to_tensor(gradient.indices)
+    """Cut by rows; one before the first or after the last goes to the part at that end, whose kernel refuses it."""
+    starts = list(accumulate((part.shape[0] for part in parts[:-1]), initial=0))
+    # [rows]
+    numbers = tf.searchsorted(tf.constant(starts[1:], gradient.indices.dtype), gradient.indices, side="right")
     cut = []
-    first = 0
-    for part in parts:
-        present = (indices >= first) & (indices < first + part.shape[0])
-        rows = tf.boolean_mask(gradient.values, present), tf.boolean_mask(indices, present) - first
-        cut.append(tf.IndexedSlices(*rows, tf.constant(part.shape.as_list(), indices.dtype)))
-        first += part.shape[0]
+    for number, (part, start) in enumerate(zip(parts, starts, strict=True)):
+        present = numbers == number
+        rows = tf.boolean_mask(gradient.values, present), tf.boolean_mask(gradient.indices, present) - start
+        cut.append(tf.IndexedSlices(*rows, tf.constant(part.shape.as_list(), gradient.indices.dtype)))
     return cut
 
 
