@@ -112,6 +112,66 @@ def test_set_weights_of_the_wrong_shape_changes_nothing(variables):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            [7, [[1.0, 2.0]], ["a", "b"]],
+            r"the value at position 2 must be a number or an array of numbers, received <U1",
+        ),
+        (
+            [7, [[1.0], [2.0, 3.0]], 0.0],
+            r"at position 1 must be a number or an array of numbers, received \[\[1.0\], \[",
+        ),
+        ([-1, [[1.0, 2.0]], 0.0], "SGD: iterations must be at least 0, received -1"),
+        (
+            [1.7, [[1.0, 2.0]], 0.0],
+            r"a float64 array of shape \(\) at position 0 for weight 'iter:0', which holds int64",
+        ),
+        ([np.nan, [[1.0, 2.0]], 0.0], "a float64 array of shape .. at position 0 for weight 'iter:0'"),
+        ([7, [[1j, 2.0]], 0.0], "a complex128 array of shape .1, 2. at position 1 for weight .* which holds float32"),
+        (
+            None,
+            r"set_weights\(\) takes a list of arrays, as get_weights\(\) returns it; received None of type NoneType",
+        ),
+        ("text", "takes a list of arrays"),
+        ({"iterations": 7}, "takes a list of arrays"),
+    ],
+)
+def test_set_weights_changes_all_or_nothing(variables, wrong, message):
+    optimizer = SGD(0.5, momentum=0.5)
+    train(optimizer, variables)
+    before = optimizer.get_weights()
+    with pytest.raises(InvalidState, match=message):
+        optimizer.set_weights(wrong)
+    for one, other in zip(optimizer.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("base", [SGD, tf_keras.optimizers.legacy.SGD], ids=["ours", "theirs"])
+def test_weights_that_a_class_adds_are_got_and_set(variables, base):
+    """As Lookahead does, which shows the weights of the optimizer it wraps behind its own."""
+
+    class Averaged(base):
+        def __init__(self):
+            super().__init__(0.5, momentum=0.5)
+            self._inner = tf_keras.optimizers.legacy.SGD(0.5, momentum=0.5)
+
+        @property
+        def weights(self):
+            return self._weights + self._inner.weights
+
+    optimizer = Averaged()
+    train(optimizer, variables, 2)
+    train(optimizer._inner, variables, 3)
+    got = optimizer.get_weights()
+    assert [value.shape for value in got] == [(), (1, 2), ()] * 2
+    assert (got[0], got[3]) == (2, 3)
+    optimizer.set_weights([value + 1 for value in got])
+    for now, then in zip(optimizer._inner.get_weights(), got[3:], strict=True):
+        np.testing.assert_array_equal(now, then + 1)
+
+
 def test_two_instances_share_nothing(variables):
     first, second = Adam(), Adam()
     train(first, variables)

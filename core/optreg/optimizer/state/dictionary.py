@@ -14,7 +14,7 @@ from optreg.optimizer.gradients import require_variable
 from optreg.optimizer.hyperparameters import is_on
 from optreg.optimizer.state.copying import CopyableState
 from optreg.optimizer.state.detached import Description
-from optreg.optimizer.state.paths import ITERATIONS, Path, StateReport, array, assign, compare, fits, flat
+from optreg.optimizer.state.paths import ITERATIONS, Path, StateReport, array, assign, check_count, compare, fits, flat
 from optreg.optimizer.state.saved_model import exported_state
 
 
@@ -141,8 +141,8 @@ class StateDictionary(CopyableState):
         for path, value in given.items():
             if path in expected and path[0] == "hyperparameters" and fits(value, expected[path]):
                 self._hyperparameters.checked(path[1], value)
-        if ITERATIONS in given and fits(given[ITERATIONS], expected[ITERATIONS]) and given[ITERATIONS] < 0:
-            raise InvalidState(f"{type(self).__name__}: iterations must be at least 0, received {given[ITERATIONS]}")
+        if ITERATIONS in given and fits(given[ITERATIONS], expected[ITERATIONS]):
+            check_count(type(self).__name__, given[ITERATIONS])
         return report
 
     def _snapshot(self) -> Callable[[], None]:

@@ -53,7 +53,8 @@ def flat(state: Any) -> dict[Path, Any]:
             f"expected the dictionary that state_dict() returns, with the keys {listing(_DEPTHS)}; received "
             + (f"the keys {listing(map(str, state))}" if isinstance(state, Mapping) else describe_value(state))
         )
-    return {path: _numbers(path, value) for key in state for path, value in _leaves((key,), state[key], _DEPTHS[key])}
+    leaves = (leaf for key in state for leaf in _leaves((key,), state[key], _DEPTHS[key]))
+    return {path: numbers(f"state: {indexed(path)}", value) for path, value in leaves}
 
 
 def indexed(path: Path) -> str:
@@ -81,6 +82,34 @@ def fits(value: Any, variable: Any) -> bool:
     kind, own = tf.as_dtype(value.dtype), _dtype(variable)
     same_kind = (own.is_complex or not kind.is_complex) and (not own.is_integer or kind.is_integer)
     return same_kind and tf.TensorShape(_shape(variable)).is_compatible_with(value.shape)
+
+
+def numbers(what: str, value: Any) -> Any:
+    """Return a number or an array of numbers as an array.
+
+    Raises:
+        InvalidState: Anything else; ``what`` says in the message what it was given for.
+    """
+    try:
+        value = np.asarray(value)
+        tf.as_dtype(value.dtype)
+    except (TypeError, ValueError):  # no dtype of TensorFlow; lists of different lengths
+        pass
+    else:
+        if value.dtype.kind not in "OSU":
+            return value
+    received = f"{value.dtype} values" if isinstance(value, np.ndarray) else describe_value(value)
+    raise InvalidState(f"{what} must be a number or an array of numbers, received {received}")
+
+
+def check_count(owner: str, value: Any) -> None:
+    """Refuse a number of steps below 0.
+
+    Raises:
+        InvalidState: It is.
+    """
+    if value < 0:
+        raise InvalidState(f"{owner}: iterations must be at least 0, received {value}")
 
 
 def array(variable: Any) -> Any:
@@ -113,18 +142,6 @@ def _leaves(path: Path, value: Any, depth: int) -> Iterator[tuple[Path, Any]]:
         raise InvalidState(f"state: {indexed(path)} must be a dictionary, received {describe_value(value)}")
     for key in value:
         yield from _leaves((*path, str(key)), value[key], depth - 1)
-
-
-def _numbers(path: Path, value: Any) -> Any:
-    value = np.asarray(value)
-    try:
-        tf.as_dtype(value.dtype)
-    except TypeError:
-        pass
-    else:
-        if value.dtype.kind not in "OSU":
-            return value
-    raise InvalidState(f"state: {indexed(path)} must be a number or an array of numbers, received {value.dtype} values")
 
 
 def _shape(variable: Any) -> tuple[int | None, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from optreg.cards import Card
@@ -16,6 +15,7 @@ from optreg.optimizer.graphs.sessions import assign_value, read_values, require_
 from optreg.optimizer.hyperparameters import HyperparameterTable
 from optreg.optimizer.state.dictionary import StateDictionary
 from optreg.optimizer.state.partitioned import in_parts, slot_arguments
+from optreg.optimizer.state.paths import check_count, fits, numbers
 from optreg.optimizer.state.slots import SlotTable, initial_value
 from optreg.optimizer.strategies import common_strategy
 
@@ -220,23 +220,37 @@ class OptimizerState(StateDictionary):
 
     def get_weights(self) -> list[Any]:
         """Return the values of ``weights`` as NumPy arrays."""
-        return read_values(self._weights)
+        return read_values(self.weights)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Set the values of ``weights``, all or none.
 
         Raises:
-            InvalidState: Another number of arrays, or an array of another shape, than ``weights`` has.
+            InvalidState: No list of arrays of numbers; another number of them, or an array of another shape or kind of
+                number, than ``weights`` has; a negative number of steps. Everything is as it was.
         """
-        values = [np.asarray(value) for value in weights]
-        if len(values) != len(self._weights):
-            hint = "" if self._weights else " The optimizer has no state yet: call build(var_list) first."
-            raise InvalidState(f"set_weights() received {len(values)} arrays for {len(self._weights)} weights.{hint}")
-        for position, (weight, value) in enumerate(zip(self._weights, values, strict=True)):
-            if not weight.shape.is_compatible_with(value.shape):
-                raise InvalidState(
-                    f"set_weights() received an array of shape {value.shape} at position {position} for weight "
-                    f"{weight.name!r} of shape {tuple(weight.shape)}; nothing was changed"
-                )
-        for weight, value in zip(self._weights, values, strict=True):
+        own = self.weights
+        for weight, value in zip(own, self._fitting_values(weights, own), strict=True):
             assign_value(weight, value)
+
+    def _fitting_values(self, given: Any, own: Sequence[Any]) -> list[Any]:
+        """Return what was given to ``set_weights`` as arrays, if every weight can hold its own."""
+        if not isinstance(given, Iterable) or isinstance(given, (str, bytes, Mapping)):
+            raise InvalidState(
+                "set_weights() takes a list of arrays, as get_weights() returns it; received "
+                f"{distribution.describe_value(given)}"
+            )
+        values = [numbers(f"set_weights(): the value at position {at}", value) for at, value in enumerate(given)]
+        if len(values) != len(own):
+            hint = "" if own else " The optimizer has no state yet: call build(var_list) first."
+            raise InvalidState(f"set_weights() received {len(values)} arrays for {len(own)} weights.{hint}")
+        for position, (weight, value) in enumerate(zip(own, values, strict=True)):
+            if not fits(value, weight):
+                raise InvalidState(
+                    f"set_weights() received a {value.dtype} array of shape {value.shape} at position {position} for "
+                    f"weight {weight.name!r}, which holds {weight.dtype.base_dtype.name} values of shape "
+                    f"{tuple(weight.shape)}; nothing was changed"
+                )
+            if weight is self._iterations:
+                check_count(type(self).__name__, value)
+        return values
