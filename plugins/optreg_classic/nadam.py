@@ -205,9 +205,8 @@ class Nadam(Optimizer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Build the optimizer from ``get_config()``'s dictionary, or from one of Keras 2.9."""
-        config = dict(config)
-        if "schedule_decay" not in config and "decay" in config:
-            config["schedule_decay"] = config.pop("decay")
+        if isinstance(config, Mapping) and "schedule_decay" not in config:
+            config = {"schedule_decay" if name == "decay" else name: value for name, value in config.items()}
         return super().from_config(config, custom_objects)
 
 

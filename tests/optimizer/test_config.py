@@ -12,6 +12,7 @@ import optreg
 from optreg.errors import InvalidConfig
 from optreg.optimizer import Optimizer
 from optreg_classic.adam import Adam
+from optreg_classic.nadam import Nadam
 from optreg_classic.sgd import SGD
 
 
@@ -52,6 +53,15 @@ def test_from_config_does_not_modify_its_argument():
     before = copy.deepcopy(config)
     assert SGD.from_config(config).get_config()["learning_rate"] == 0.5
     assert config == before
+
+
+@pytest.mark.parametrize("given", [None, 3, [("learning_rate", 0.1)]])
+@pytest.mark.parametrize("cls", [SGD, Nadam, optreg.LossScaleOptimizer])
+def test_a_configuration_that_is_no_dictionary_is_refused(cls, given):
+    with pytest.raises(
+        InvalidConfig, match=r"from_config\(\) takes the dictionary that get_config\(\) returns, received"
+    ):
+        cls.from_config(given)
 
 
 @pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])

@@ -223,6 +223,12 @@ def test_a_plugin_that_does_not_keep_to_the_specification_is_refused(plugin, mes
         SGD(plugins=[plugin])
 
 
+@pytest.mark.parametrize("given", [3, object(), "name"])
+def test_a_plugin_outside_a_list_is_refused(given):
+    with pytest.raises(InvalidHook, match="plugins takes a list, received .*: put what it shall hold into a list"):
+        SGD(plugins=given)
+
+
 def test_a_plugin_that_returns_something_else_than_pairs_is_named():
     class Wrong:
         @optreg.hookimpl

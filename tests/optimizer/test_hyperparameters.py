@@ -284,6 +284,23 @@ def test_a_value_out_of_range_cannot_be_assigned():
     np.testing.assert_allclose(float(optimizer.beta_2), 0.999)
 
 
+@pytest.mark.parametrize("steps", [0, 1])
+@pytest.mark.parametrize("wrong", [-1, float("nan")])
+def test_a_decay_out_of_range_can_neither_be_assigned_nor_loaded(steps, wrong):
+    optimizer = Adam(decay=0.5)
+    variable = tf.Variable(1.0, name="w")
+    for _ in range(steps):
+        optimizer.apply_gradients([(tf.constant(1.0), variable)])
+    with pytest.raises(InvalidHyperparameter, match=r"Adam: decay must be in \[0, inf\), received (-1|nan)"):
+        optimizer.decay = wrong
+    optimizer.build([variable])
+    state = optimizer.state_dict()
+    state["hyperparameters"]["decay"] = np.float32(wrong)
+    with pytest.raises(InvalidHyperparameter, match=r"Adam: decay must be in \[0, inf\), received (-1|nan)"):
+        optimizer.load_state_dict(state)
+    assert optimizer.get_config()["decay"] == 0.5
+
+
 @pytest.mark.parametrize("graph", [False, True])
 def test_a_callable_that_raises_changes_no_state(graph):
     failing = False

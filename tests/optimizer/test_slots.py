@@ -87,6 +87,13 @@ def test_an_unknown_slot_says_which_exist(variable):
         optimizer.get_slot(variable, "vv")
 
 
+def test_a_slot_name_that_is_no_text_is_unknown(variable):
+    optimizer = Adam()
+    optimizer.build([variable])
+    with pytest.raises(UnknownSlot, match="no slot None for variable 'kernel'; its slots: m, v"):
+        optimizer.get_slot(variable, None)
+
+
 def test_the_slot_of_an_unknown_variable_says_which_have_slots(variable):
     optimizer = Adam()
     optimizer.build([variable])

@@ -136,3 +136,12 @@ def test_what_a_transformer_or_aggregator_returns_is_checked(kind, result, messa
 def test_something_that_is_no_transformer_is_refused():
     with pytest.raises(InvalidHook, match="a gradient transformer is a function over .* received 7 of type int"):
         SGD(gradient_transformers=[7])
+
+
+@pytest.mark.parametrize("given", ["l2", ("l2", {"strength": 1.0}), ["l2", {"strength": 1.0}], 3, lambda pairs: pairs])
+def test_a_transformer_outside_a_list_is_refused(given):
+    with pytest.raises(InvalidHook, match="gradient_transformers takes a list, received .*: put what it shall hold in"):
+        SGD(gradient_transformers=given)
+    optimizer = SGD()
+    with pytest.raises(InvalidHook, match="gradient_transformers takes a list, received .*: put what it shall hold in"):
+        optimizer.gradient_transformers = given

@@ -9,7 +9,7 @@ from optreg.cards import Card
 from optreg.errors import InvalidHyperparameter, UnknownHyperparameter
 from optreg.optimizer.clipping import CLIP_NAMES, clip_thresholds
 from optreg.optimizer.hyperparameters import HyperparameterTable, check_kind, check_range, near_miss
-from optreg.optimizer.pipeline import AttachedStep
+from optreg.optimizer.pipeline import AttachedStep, listed
 
 
 class OptionAttributes:
@@ -118,7 +118,7 @@ class OptionAttributes:
 
     @gradient_transformers.setter
     def gradient_transformers(self, given: Iterable[Any] | None) -> None:
-        steps = [AttachedStep("transformer", transformer) for transformer in given or ()]
+        steps = [AttachedStep("transformer", one) for one in listed("gradient_transformers", given or ())]
         self._refuse_both(self._clip, steps)
         self._transformers = steps
 

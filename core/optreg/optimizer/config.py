@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from optreg.errors import InvalidConfig, listing
+from optreg.optimizer.distribution import describe_value
 from optreg.optimizer.hyperparameters import deserialize_schedule
 from optreg.optimizer.pipeline import UNREGISTERED, AttachedStep, check_saved_steps
 from optreg.registry import default_registry
@@ -116,14 +117,27 @@ def _require_complete(cls: type, config: Mapping[str, Any]) -> None:
         )
 
 
+def require_dictionary(owner: str, config: Any) -> None:
+    """Refuse what is no configuration at all.
+
+    Raises:
+        InvalidConfig: No dictionary.
+    """
+    if not isinstance(config, Mapping):
+        raise InvalidConfig(
+            f"{owner}: from_config() takes the dictionary that get_config() returns, received {describe_value(config)}"
+        )
+
+
 def constructor_config(
     cls: type, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Return keyword arguments for the constructor from a configuration, which is not modified.
 
     Raises:
-        InvalidConfig: A function that was not saved, or a schedule whose class is not found.
+        InvalidConfig: No dictionary; a function that was not saved; or a schedule whose class is not found.
     """
+    require_dictionary(cls.__name__, config)
     check_saved_steps(cls.__name__, config)
     arguments = dict(config)
     if "lr" in arguments and "lr" not in constructor_arguments(cls):

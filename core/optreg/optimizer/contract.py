@@ -27,8 +27,8 @@ from optreg.optimizer.config import Configurable, check_options
 from optreg.optimizer.distribution import Pair
 from optreg.optimizer.gradients import drop_missing, fitting, paired, record_loss
 from optreg.optimizer.graphs.graph_mode import GraphModeMethods
-from optreg.optimizer.hyperparameters import HyperparameterTable, initial_decay
-from optreg.optimizer.pipeline import AttachedStep, pipeline_of
+from optreg.optimizer.hyperparameters import DECAY_RANGE, HyperparameterTable, initial_decay
+from optreg.optimizer.pipeline import AttachedStep, listed, pipeline_of
 from optreg.optimizer.state.slots import SlotTable
 from optreg.optimizer.state.variables import OptimizerState
 from optreg.optimizer.strategies import require_replica_context
@@ -77,6 +77,7 @@ class Optimizer(
 
     Raises:
         UnknownHyperparameter: Any other keyword.
+        InvalidHook: Transformers, aggregator or plugins that are none, or no list where one is needed.
         IncompleteOptimizer: The class can update nothing.
     """
 
@@ -100,7 +101,7 @@ class Optimizer(
         self._distribution_strategy = distribution.present_strategy()
         self._hyperparameters = HyperparameterTable(
             type(self).__name__,
-            self.card.ranges,
+            {"decay": DECAY_RANGE, **self.card.ranges},
             create=self._create_hyperparameter,
             track=self._track_hyperparameter,
             forget=self._forget_hyperparameter,
@@ -119,7 +120,7 @@ class Optimizer(
         self.gradient_aggregator = gradient_aggregator
         self._dense_takes_state = takes_apply_state(self._resource_apply_dense)
         self._sparse_takes_state = takes_apply_state(self._resource_apply_sparse)
-        self._plugins = tuple(kwargs.get("plugins") or ())
+        self._plugins = listed("plugins", kwargs.get("plugins") or ())
         self._pipeline = pipeline_of(self, self._plugins)
 
     def minimize(
@@ -140,7 +141,8 @@ class Optimizer(
             What ``apply_gradients`` returns.
 
         Raises:
-            InvalidGradients: An eager tensor as loss without tape; no variables; no gradient for any variable.
+            InvalidGradients: A loss that is no tensor, or an eager one without tape; no variables; no gradient for any
+                variable.
             InvalidVariable: Something in ``var_list`` is no floating-point variable.
         """
         return self.apply_gradients(self._compute_gradients(loss, var_list, grad_loss=grad_loss, tape=tape), name=name)
@@ -173,7 +175,8 @@ class Optimizer(
             In a graph the operation that makes the step; eagerly the number of steps made. For no pairs a no-op.
 
         Raises:
-            InvalidGradients: Malformed pairs; no gradient for any variable; wrong shape or dtype.
+            InvalidGradients: Malformed pairs; no gradient for any variable; wrong shape or dtype; indices that are no
+                rows.
             InvalidVariable: Not a variable, or of a dtype that cannot be trained.
             WrongContext: Under a strategy but outside ``strategy.run``.
             IncompleteOptimizer: A sparse gradient, and the class has no sparse method.

@@ -24,6 +24,9 @@ from optreg.errors import HyperparameterTypeError, InvalidConfig, InvalidHyperpa
 from optreg.optimizer.distribution import describe_value, resource_variable
 from optreg.optimizer.graphs.sessions import assign_value, is_deferred, is_readable, read_value
 
+DECAY_RANGE = "[0, inf)"
+"""Range of ``decay``, which every optimizer takes and no card declares."""
+
 Create = Callable[[str, Any, Any], Any]
 """(name, initial value, dtype) to a variable, created in the scope of the optimizer."""
 
@@ -185,7 +188,7 @@ def initial_decay(owner: str, value: Any) -> float:
     if value is None:
         return 0.0
     check_kind(owner, "decay", value)
-    check_range(owner, "decay", value, "[0, inf)")
+    check_range(owner, "decay", value, DECAY_RANGE)
     return float(value)
 
 

@@ -79,6 +79,17 @@ class AttachedStep:
         return [name, dict(arguments)] if arguments else name
 
 
+def listed(option: str, given: Any) -> tuple[Any, ...]:
+    """Return what was given for an option that takes several.
+
+    Raises:
+        InvalidHook: No list, or one that is a single entry: a name, or (name, arguments).
+    """
+    if isinstance(given, Iterable) and not isinstance(given, Mapping) and _named(given)[0] is None:
+        return tuple(given)
+    raise InvalidHook(f"{option} takes a list, received {describe_value(given)}: put what it shall hold into a list")
+
+
 def check_saved_steps(owner: str, config: Mapping[str, Any]) -> None:
     """Refuse a configuration in which a function or plugin stands that could not be saved.
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from optreg.errors import HyperparameterTypeError, InvalidHyperparameter
 from optreg.optimizer import distribution
+from optreg.optimizer.config import require_dictionary
 from optreg.optimizer.contract import Optimizer
 from optreg.optimizer.distribution import Pair, describe_value
 from optreg.optimizer.gradients import map_values
@@ -198,8 +199,9 @@ class LossScaleOptimizer(Forwarding, LossScaleState, Optimizer):
         """Build a wrapper from ``get_config()``'s dictionary or that of Keras 2.9, which is not modified.
 
         Raises:
-            InvalidConfig: The wrapped optimizer cannot be rebuilt.
+            InvalidConfig: No dictionary, or the wrapped optimizer cannot be rebuilt.
         """
+        require_dictionary(_OWNER, config)
         inner = config.get("inner_optimizer")
         if isinstance(inner, Mapping):
             inner = build_optimizer(default_registry(), inner, {}, custom_objects)

@@ -135,7 +135,7 @@ class SlotTable:
             )
         if slots is not None:
             return f"no slot {slot_name!r} for variable {variable_name!r}; its slots: {listing(slots)}." + suggestion(
-                slot_name, slots
+                str(slot_name), slots
             )
         return (
             f"no slots for variable {variable_name!r} yet; variables with slots: "
