@@ -211,6 +211,8 @@ class AuthorMethods:
         """Return a sparse gradient of ``var`` as a dense one: ``grad[i]`` in row ``indices[i]``, zeros elsewhere."""
         # A sum over segments would drop rows below 0 in silence. XLA fails on tf.expand_dims here if there is one row.
         shape = tf.raw_ops.VariableShape(input=var.handle, out_type=indices.dtype)
+        if var.shape.num_elements() == 0:
+            return tf.zeros(shape, grad.dtype)  # which tf.scatter_nd refuses to fill
         return tf.scatter_nd(indices[:, tf.newaxis], grad, shape)
 
     def _assert_valid_dtypes(self, tensors: Iterable[Any]) -> None:
