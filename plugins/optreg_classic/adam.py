@@ -166,7 +166,8 @@ class Adam(Optimizer):
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
         # The averages of absent rows decay and move their weights too, so the work is dense whatever the gradient is.
-        return self._resource_apply_dense(self._made_dense(grad, var, indices), var, apply_state)
+        # Not through self: a subclass may extend both methods, and what it adds for dense gradients would come on top.
+        return Adam._resource_apply_dense(self, self._made_dense(grad, var, indices), var, apply_state)
 
     def get_config(self) -> dict[str, Any]:
         """Return the base configuration with learning rate, decay, betas, epsilon and amsgrad."""

@@ -123,7 +123,8 @@ class SGD(Optimizer):
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
         if not self._momentum:
-            return self._resource_apply_sparse_duplicate_indices(grad, var, indices, apply_state=apply_state)
+            # Not through self: a subclass's method for repeated rows may end here.
+            return SGD._resource_apply_sparse_duplicate_indices(self, grad, var, indices, apply_state=apply_state)
         coefficients = self._coefficients(var, apply_state)
         if is_compiled_by_xla():
             return self._apply_rows(grad, var, indices, coefficients)

@@ -106,7 +106,8 @@ class UpdateRule(Optimizer):
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: ApplyState | None = None) -> Any:
         if self.card.sparse == "exact":
-            return self._resource_apply_dense(self._made_dense(grad, var, indices), var, apply_state)
+            # Not through self: a subclass may extend both methods, and what it adds would be done twice.
+            return UpdateRule._resource_apply_dense(self, self._made_dense(grad, var, indices), var, apply_state)
         state = [var, *(self.get_slot(var, slot.name) for slot in self.card.slots)]
         scalars = [False, *(slot.scalar for slot in self.card.slots)]
         rows = [target if whole else tf.gather(target, indices) for target, whole in zip(state, scalars, strict=True)]
