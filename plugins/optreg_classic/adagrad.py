@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla, update_dtype
+from optreg.optimizer import ApplyState, Coefficients, Optimizer, is_compiled_by_xla, update_dtype
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -85,10 +85,11 @@ class Adagrad(Optimizer):
 
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
         dtype = update_dtype(var_dtype)
-        apply_state[(var_device, var_dtype)] = {
-            "lr_t": tf.identity(self._decayed_lr(dtype)),
-            "epsilon": tf.constant(self.epsilon, dtype),
-        }
+        rate = tf.identity(self._decayed_lr(dtype))
+        apply_state[(var_device, var_dtype)] = Coefficients(
+            {"lr_t": rate, "epsilon": tf.constant(self.epsilon, dtype)},
+            {"neg_lr_t": lambda: -rate, "zero": lambda: tf.zeros((), tf.int64)},
+        )
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, apply_adam, arithmetic_dtype, is_compiled_by_xla
+from optreg.optimizer import ApplyState, Coefficients, Optimizer, apply_adam, arithmetic_dtype, is_compiled_by_xla
 
 _DEFAULT_EPSILON = 1e-7
 _NARROW = frozenset({tf.float16, tf.bfloat16})
@@ -114,19 +114,26 @@ class Adam(Optimizer):
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
         wide = arithmetic_dtype(var_dtype)
         step = tf.cast(self.iterations + 1, wide)
-        beta_1, beta_2 = self._get_hyper("beta_1", wide), self._get_hyper("beta_2", wide)
+        beta_1 = tf.convert_to_tensor(self._get_hyper("beta_1", wide))
+        beta_2 = tf.convert_to_tensor(self._get_hyper("beta_2", wide))
+        rate, beta_1_power, beta_2_power = self._decayed_lr(wide), tf.pow(beta_1, step), tf.pow(beta_2, step)
         coefficients = {
-            "lr_t": self._decayed_lr(wide),
+            "lr_t": rate,
             "beta_1_t": beta_1,
             "beta_2_t": beta_2,
-            "beta_1_power": tf.pow(beta_1, step),
-            "beta_2_power": tf.pow(beta_2, step),
+            "beta_1_power": beta_1_power,
+            "beta_2_power": beta_2_power,
             "epsilon": tf.constant(self.epsilon, wide),
         }
         kernel_dtype = wide if var_dtype in _NARROW else var_dtype
-        apply_state[(var_device, var_dtype)] = {
-            name: tf.cast(value, kernel_dtype) for name, value in coefficients.items()
-        }
+        apply_state[(var_device, var_dtype)] = Coefficients(
+            {name: tf.cast(value, kernel_dtype) for name, value in coefficients.items()},
+            {
+                "lr": lambda: tf.cast(rate * (tf.sqrt(1.0 - beta_2_power) / (1.0 - beta_1_power)), kernel_dtype),
+                "one_minus_beta_1_t": lambda: tf.cast(1.0 - beta_1, kernel_dtype),
+                "one_minus_beta_2_t": lambda: tf.cast(1.0 - beta_2, kernel_dtype),
+            },
+        )
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, arithmetic_dtype
+from optreg.optimizer import ApplyState, Coefficients, Optimizer, arithmetic_dtype
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -84,17 +84,21 @@ class Adamax(Optimizer):
                 self.add_slot(var, slot_name)
 
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
-        super()._prepare_local(var_device, var_dtype, apply_state)
         wide = arithmetic_dtype(var_dtype)
-        beta_1 = self._get_hyper("beta_1", wide)
-        beta_1_power = tf.pow(beta_1, tf.cast(self.iterations + 1, wide))
-        apply_state[(var_device, var_dtype)].update(
-            beta_1_t=tf.cast(beta_1, var_dtype),
-            beta_2_t=self._get_hyper("beta_2", var_dtype),
-            one_minus_beta_1_t=tf.cast(1.0 - beta_1, var_dtype),
-            beta_1_power=tf.cast(beta_1_power, var_dtype),
-            step_size=tf.cast(self._decayed_lr(wide) / (1.0 - beta_1_power), var_dtype),
-            epsilon=tf.constant(self.epsilon, var_dtype),
+        beta_1 = tf.convert_to_tensor(self._get_hyper("beta_1", wide))
+        rate, beta_1_power = self._decayed_lr(wide), tf.pow(beta_1, tf.cast(self.iterations + 1, wide))
+        coefficients = {
+            "lr_t": rate,
+            "neg_scaled_lr": rate / (beta_1_power - 1.0),
+            "beta_1_t": beta_1,
+            "beta_2_t": tf.convert_to_tensor(self._get_hyper("beta_2", var_dtype)),
+            "one_minus_beta_1_t": 1.0 - beta_1,
+            "beta_1_power": beta_1_power,
+            "epsilon": tf.constant(self.epsilon, var_dtype),
+        }
+        apply_state[(var_device, var_dtype)] = Coefficients(
+            {name: tf.cast(value, var_dtype) for name, value in coefficients.items()},
+            {"zero": lambda: tf.zeros((), tf.int64)},
         )
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
@@ -118,7 +122,7 @@ class Adamax(Optimizer):
         # [rows present, ...]
         m_rows = tf.gather(m, indices) * coefficients["beta_1_t"] + grad * coefficients["one_minus_beta_1_t"]
         v_rows = tf.maximum(tf.gather(v, indices) * coefficients["beta_2_t"], tf.abs(grad))
-        step = -coefficients["step_size"] * m_rows / (v_rows + coefficients["epsilon"])
+        step = coefficients["neg_scaled_lr"] * m_rows / (v_rows + coefficients["epsilon"])
         return tf.group(
             self._replace_rows(m, indices, m_rows),
             self._replace_rows(v, indices, v_rows),

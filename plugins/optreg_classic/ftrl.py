@@ -107,14 +107,17 @@ class Ftrl(Optimizer):
 
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
         dtype = update_dtype(var_dtype)
-        rate, beta = tf.identity(self._decayed_lr(dtype)), self._get_hyper("beta", dtype)
+        rate, beta = tf.identity(self._decayed_lr(dtype)), tf.convert_to_tensor(self._get_hyper("beta", dtype))
+        l2 = tf.convert_to_tensor(self._get_hyper("l2_regularization_strength", dtype))
         apply_state[(var_device, var_dtype)] = {
             "lr_t": rate,
-            "lr_power": tf.identity(self._get_hyper("learning_rate_power", dtype)),
-            "l1": tf.identity(self._get_hyper("l1_regularization_strength", dtype)),
-            # The kernel knows no beta, but a constant in the step size acts as an L2 penalty of beta / (2 lr).
-            "l2": self._get_hyper("l2_regularization_strength", dtype) + beta / (2.0 * rate),
-            "l2_shrinkage": tf.constant(self.l2_shrinkage_regularization_strength, dtype),
+            "learning_rate_power": tf.identity(self._get_hyper("learning_rate_power", dtype)),
+            "l1_regularization_strength": tf.identity(self._get_hyper("l1_regularization_strength", dtype)),
+            "l2_regularization_strength": l2,
+            "beta": beta,
+            "l2_with_beta": _with_beta(l2, beta, rate),
+            "parts_of_l2": (l2, beta, rate),
+            "l2_shrinkage_regularization_strength": tf.constant(self.l2_shrinkage_regularization_strength, dtype),
         }
 
     def _kernel_arguments(self, grad: Any, var: Any, coefficients: dict[str, Any]) -> dict[str, Any]:
@@ -124,17 +127,23 @@ class Ftrl(Optimizer):
             "linear": self.get_slot(var, "linear").handle,
             "grad": grad,
             "lr": coefficients["lr_t"],
-            "l1": coefficients["l1"],
-            "l2": coefficients["l2"],
-            "lr_power": coefficients["lr_power"],
+            "l1": coefficients["l1_regularization_strength"],
+            "l2": _l2(coefficients),
+            "lr_power": coefficients["learning_rate_power"],
             "use_locking": self._use_locking,
         }
-        shrinkage = {"l2_shrinkage": coefficients["l2_shrinkage"]} if self._shrinks else {}
-        return {**arguments, **shrinkage}
+        if self._shrinks:
+            arguments["l2_shrinkage"] = coefficients["l2_shrinkage_regularization_strength"]
+        return arguments
 
     @property
     def _shrinks(self) -> bool:
         return self.l2_shrinkage_regularization_strength > 0.0
+
+    @property
+    def _l2_shrinkage_regularization_strength(self) -> float:
+        """The name of Keras 2.9, which apply methods that were written after its own ask for."""
+        return self.l2_shrinkage_regularization_strength
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)
@@ -182,15 +191,33 @@ class Ftrl(Optimizer):
         }
 
 
+def _with_beta(l2: Any, beta: Any, rate: Any) -> Any:
+    # The kernel knows no beta, but a constant in the step size acts as an L2 penalty of beta / (2 lr).
+    return l2 + beta / (2.0 * rate)
+
+
+def _l2(coefficients: dict[str, Any]) -> Any:
+    """Return the L2 penalty with beta's part, anew where a subclass has put in another coefficient."""
+    l2, beta, rate = coefficients["l2_regularization_strength"], coefficients["beta"], coefficients["lr_t"]
+    prepared_l2, prepared_beta, prepared_rate = coefficients["parts_of_l2"]
+    if l2 is prepared_l2 and beta is prepared_beta and rate is prepared_rate:
+        return coefficients["l2_with_beta"]
+    return _with_beta(l2, beta, rate)
+
+
 def _moved(
     grad: Any, var: Any, before: Any, linear: Any, coefficients: dict[str, Any], *, dense: bool
 ) -> tuple[Any, Any, Any]:
     """Return weights, sum n and linear term z after a step, in the dtype of the coefficients."""
-    rate, l1, power = coefficients["lr_t"], coefficients["l1"], -coefficients["lr_power"]
+    rate, l1, power = (
+        coefficients["lr_t"],
+        coefficients["l1_regularization_strength"],
+        -coefficients["learning_rate_power"],
+    )
     # Each variable is read once: in graphs of TensorFlow 1 a second read may come after its assignment.
     w, gradient, before = (tf.cast(it, rate.dtype) for it in (var, grad, before))
     n = before + tf.square(gradient)
-    shrunk = gradient + 2.0 * coefficients["l2_shrinkage"] * w
+    shrunk = gradient + 2.0 * coefficients["l2_shrinkage_regularization_strength"] * w
     to_the = _vectorized_power if is_compiled_by_xla() else tf.pow
     root = to_the(n, power)
     z = linear + shrunk - (root - to_the(before, power)) / rate * w
@@ -198,7 +225,7 @@ def _moved(
         # The power once more is cheaper than an array of it, which XLA would keep for the loop of the weights.
         n, z = stored_first(n, z)
         root = to_the(n, power)
-    scale = root / rate + 2.0 * coefficients["l2"]
+    scale = root / rate + 2.0 * _l2(coefficients)
     return (tf.clip_by_value(z, -l1, l1) - z) / scale, n, z
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, apply_adam, arithmetic_dtype
+from optreg.optimizer import ApplyState, Coefficients, Optimizer, apply_adam, arithmetic_dtype
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -122,20 +122,38 @@ class Nadam(Optimizer):
         step = self.iterations + 1
         momentum, next_momentum = self._momentum_at(step, wide), self._momentum_at(step + 1, wide)
         product = tf.cast(self._momentum_product, wide) * momentum
-        beta_2 = self._get_hyper("beta_2", wide)
-        correction = tf.sqrt(1.0 - tf.pow(beta_2, tf.cast(step, wide)))
-        rate = self._decayed_lr(wide) * correction
+        beta_1 = tf.convert_to_tensor(self._get_hyper("beta_1", wide))
+        beta_2 = tf.convert_to_tensor(self._get_hyper("beta_2", wide))
+        rate, rest_of_v = tf.convert_to_tensor(self._decayed_lr(wide)), 1.0 - tf.pow(beta_2, tf.cast(step, wide))
+        rest_of_gradient, rest_of_m = 1.0 - product, 1.0 - product * next_momentum
+        correction = tf.sqrt(rest_of_v)
+        corrected_rate = rate * correction
         coefficients = {
-            "beta_1_t": self._get_hyper("beta_1", wide),
+            "lr_t": rate,
+            "beta_1_t": beta_1,
             "beta_2_t": beta_2,
-            "rate_of_gradient": rate * (1.0 - momentum) / (1.0 - product),
-            "rate_of_average": rate * next_momentum / (1.0 - product * next_momentum),
-            "epsilon": self.epsilon * correction,
+            "rate_of_gradient": corrected_rate * (1.0 - momentum) / rest_of_gradient,
+            "rate_of_average": corrected_rate * next_momentum / rest_of_m,
+            "corrected_epsilon": self.epsilon * correction,
             "zero": tf.zeros((), wide),
         }
-        if var_dtype.is_complex:
-            coefficients = {name: tf.cast(value, var_dtype) for name, value in coefficients.items()}
-        apply_state[(var_device, var_dtype)] = coefficients
+        dtype = var_dtype if var_dtype.is_complex else wide
+        coefficients = {name: tf.cast(value, dtype) for name, value in coefficients.items()}
+        apply_state[(var_device, var_dtype)] = Coefficients(
+            {**coefficients, "lr_of_the_rates": coefficients["lr_t"]},
+            {
+                "neg_lr_t": lambda: tf.cast(-rate, dtype),
+                "epsilon": lambda: tf.constant(self.epsilon, dtype),
+                "m_t": lambda: tf.cast(momentum, dtype),
+                "m_t_1": lambda: tf.cast(next_momentum, dtype),
+                "one_minus_beta_1_t": lambda: tf.cast(1.0 - beta_1, dtype),
+                "one_minus_beta_2_t": lambda: tf.cast(1.0 - beta_2, dtype),
+                "one_minus_m_t": lambda: tf.cast(1.0 - momentum, dtype),
+                "one_minus_m_schedule_new": lambda: tf.cast(rest_of_gradient, dtype),
+                "one_minus_m_schedule_next": lambda: tf.cast(rest_of_m, dtype),
+                "v_t_prime_denominator": lambda: tf.cast(rest_of_v, dtype),
+            },
+        )
 
     def _finish_step(self) -> Any:
         # Once a step, whatever the number of variables, replicas and dtypes.
@@ -149,21 +167,25 @@ class Nadam(Optimizer):
         # Two fused kernels share the step: Adam's moves the averages and subtracts the part of m; Adagrad's, which here
         # leaves its state alone, subtracts the part of the gradient.
         v = self.get_slot(var, "v")
-        both = {"var": var.handle, "grad": grad, "epsilon": coefficients["epsilon"], "use_locking": self._use_locking}
+        rate_of_gradient, rate_of_average = _rates(coefficients)
+        both = {
+            "var": var.handle,
+            "grad": grad,
+            "epsilon": coefficients["corrected_epsilon"],
+            "use_locking": self._use_locking,
+        }
         part_of_m = {
             "m": self.get_slot(var, "m").handle,
             "v": v.handle,
             "beta1_power": coefficients["zero"],
             "beta2_power": coefficients["zero"],
-            "lr": coefficients["rate_of_average"],
+            "lr": rate_of_average,
             "beta1": coefficients["beta_1_t"],
             "beta2": coefficients["beta_2_t"],
         }
         adam = apply_adam(self, var, part_of_m | both)
         with tf.control_dependencies([] if adam is None else [adam]):
-            return tf.raw_ops.ResourceApplyAdagradV2(
-                accum=v.handle, lr=coefficients["rate_of_gradient"], update_slots=False, **both
-            )
+            return tf.raw_ops.ResourceApplyAdagradV2(accum=v.handle, lr=rate_of_gradient, update_slots=False, **both)
 
     def _apply_wide(self, grad: Any, var: Any, coefficients: dict[str, Any]) -> Any:
         """Update a 16-bit variable in the dtype of its slots."""
@@ -212,5 +234,18 @@ class Nadam(Optimizer):
 
 def _step(gradient: Any, m: Any, v: Any, coefficients: dict[str, Any]) -> Any:
     """Return the step for rows of gradient and averages: the rule with numerator and denominator times √(1 − β₂ᵗ)."""
-    ahead = coefficients["rate_of_gradient"] * gradient + coefficients["rate_of_average"] * m
-    return ahead / (tf.sqrt(v) + coefficients["epsilon"])
+    rate_of_gradient, rate_of_average = _rates(coefficients)
+    ahead = rate_of_gradient * gradient + rate_of_average * m
+    return ahead / (tf.sqrt(v) + coefficients["corrected_epsilon"])
+
+
+def _rates(coefficients: dict[str, Any]) -> tuple[Any, Any]:
+    """Return what gradient and average are multiplied by, anew where a subclass has put in another learning rate."""
+    rate = coefficients["lr_t"]
+    if rate is coefficients["lr_of_the_rates"]:
+        return coefficients["rate_of_gradient"], coefficients["rate_of_average"]
+    rate = rate * tf.sqrt(coefficients["v_t_prime_denominator"])
+    return (
+        rate * coefficients["one_minus_m_t"] / coefficients["one_minus_m_schedule_new"],
+        rate * coefficients["m_t_1"] / coefficients["one_minus_m_schedule_next"],
+    )

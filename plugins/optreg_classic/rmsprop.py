@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla, update_dtype
+from optreg.optimizer import ApplyState, Coefficients, Optimizer, is_compiled_by_xla, update_dtype
 
 _DEFAULT_EPSILON = 1e-7
 
@@ -112,13 +112,17 @@ class RMSprop(Optimizer):
 
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
         dtype = update_dtype(var_dtype)
+        rate, rho = self._decayed_lr(dtype), self._get_hyper("rho", dtype)
         coefficients = {
-            "lr_t": self._decayed_lr(dtype),
-            "rho": self._get_hyper("rho", dtype),
+            "lr_t": rate,
+            "rho": rho,
             "epsilon": tf.constant(self.epsilon, dtype),
             "momentum": self._get_hyper("momentum", dtype),
         }
-        apply_state[(var_device, var_dtype)] = {name: tf.identity(value) for name, value in coefficients.items()}
+        apply_state[(var_device, var_dtype)] = Coefficients(
+            {name: tf.identity(value) for name, value in coefficients.items()},
+            {"neg_lr_t": lambda: -rate, "one_minus_rho": lambda: 1.0 - rho},
+        )
 
     def _kernel_arguments(self, grad: Any, var: Any, coefficients: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from optreg import Card, Paper, Slot
-from optreg.optimizer import ApplyState, Optimizer, is_compiled_by_xla
+from optreg.optimizer import ApplyState, Coefficients, Optimizer, is_compiled_by_xla
 
 
 class SGD(Optimizer):
@@ -91,8 +91,15 @@ class SGD(Optimizer):
 
     def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: ApplyState) -> None:
         super()._prepare_local(var_device, var_dtype, apply_state)
+
+        def momentum() -> Any:
+            return tf.identity(self._get_hyper("momentum", var_dtype))
+
+        coefficients = apply_state[(var_device, var_dtype)]
         if self._momentum:
-            apply_state[(var_device, var_dtype)]["momentum"] = tf.identity(self._get_hyper("momentum", var_dtype))
+            coefficients["momentum"] = momentum()
+        else:
+            apply_state[(var_device, var_dtype)] = Coefficients(coefficients, {"momentum": momentum})
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)

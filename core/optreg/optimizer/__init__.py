@@ -2,6 +2,7 @@
 
 from optreg.optimizer.authoring import ApplyState, arithmetic_dtype, update_dtype
 from optreg.optimizer.clipping import clip
+from optreg.optimizer.coefficients import Coefficients
 from optreg.optimizer.contract import Optimizer
 from optreg.optimizer.distribution import sum_across_replicas
 from optreg.optimizer.gradients import map_values
@@ -14,6 +15,7 @@ from optreg.optimizer.steps import Exclusion, GatheringAggregator, GradientAggre
 
 __all__ = [
     "ApplyState",
+    "Coefficients",
     "Exclusion",
     "GatheringAggregator",
     "GradientAggregator",
