@@ -190,6 +190,34 @@ def test_mixed_float16_scales_the_loss_around_the_adapter(problem, policy):
     assert ours == pytest.approx(theirs, rel=1e-6)
 
 
+def test_mixed_float16_is_saved_as_hdf5_with_its_state(problem, policy, tmp_path):
+    policy("mixed_float16")
+    curves = {}
+    for name, optimizer in (("ours", wrapped()), ("theirs", tf_keras.optimizers.legacy.Adam(0.01))):
+        model = problem.compiled(tf_keras, optimizer, run_eagerly=False)
+        problem.fit(model)
+        model.save(tmp_path / f"{name}.h5")
+        loaded = tf_keras.models.load_model(tmp_path / f"{name}.h5")
+        assert isinstance(loaded.optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
+        assert loaded.optimizer.iterations.numpy() == model.optimizer.iterations.numpy() > 0
+        assert len(loaded.optimizer.weights) == len(model.optimizer.weights) > 1
+        curves[name] = problem.fit(loaded)
+    assert curves["ours"] == pytest.approx(curves["theirs"], rel=1e-6)
+
+
+@pytest.mark.parametrize("save_traces", [True, False])
+def test_mixed_float16_is_saved_as_a_saved_model(problem, policy, tmp_path, save_traces):
+    policy("mixed_float16")
+    model = problem.compiled(tf_keras, momentum(), run_eagerly=False)
+    problem.fit(model, epochs=1)
+    model.save(tmp_path / "m", save_traces=save_traces)
+    loaded = tf_keras.models.load_model(tmp_path / "m")
+    assert loaded.optimizer.inner_optimizer.wrapped.get_config() == model.optimizer.inner_optimizer.wrapped.get_config()
+    np.testing.assert_array_equal(loaded.predict(problem.x, verbose=0), model.predict(problem.x, verbose=0))
+    assert len(problem.fit(loaded, epochs=1)) == 1
+    assert model.optimizer.get_slot_names() == ["momentum"]
+
+
 def test_two_replicas_train_as_one_device(problem):
     alone = problem.curve(tf_keras, wrapped(global_clipnorm=0.5))
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():

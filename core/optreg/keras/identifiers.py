@@ -62,6 +62,9 @@ def offer_names(library: Any) -> None:
     """Put every known name into the table of custom objects of a Keras, and every later one when it appears."""
     table = library.utils.get_custom_objects()
     table.setdefault(f"{PACKAGE}>{CLASS_NAME}", SavedAdapter(library.__name__))
+    if library.__name__ == "tf_keras":
+        # In HDF5 files and SavedModels its loss scaling asks for what it wraps by the bare name of the class.
+        table.setdefault(CLASS_NAME, SavedAdapter(library.__name__))
 
     def offer(registry: Registry) -> None:
         for name in known_names(registry):

@@ -98,6 +98,13 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
         find = {**(custom_objects or {})}.get
         return cls(optimizer_from(config, lambda name: find(name) or tf_keras.utils.get_registered_object(name)))
 
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        # A SavedModel of ours has slots as ordinary children. Under its loss scaling, which stands for the adapter
+        # there, TensorFlow finds them as slots too and refuses: then they are slots only, as in a checkpoint.
+        scaled = getattr(self.wrapped, "_is_wrapped_by_loss_scale_optimizer", False)
+        children: dict[str, Any] = self.wrapped._trackable_children("checkpoint" if scaled else save_type, **kwargs)
+        return children
+
     def save_own_variables(self, store: Any) -> None:
         """Write the state into a store of the ``.keras`` format, by name."""
         self._state.write(store)
