@@ -103,7 +103,7 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
         # there, TensorFlow finds them as slots too and refuses: then they are slots only, as in a checkpoint.
         scaled = getattr(self.wrapped, "_is_wrapped_by_loss_scale_optimizer", False)
         children: dict[str, Any] = self.wrapped._trackable_children("checkpoint" if scaled else save_type, **kwargs)
-        return children
+        return {**children, **self._state.guard()}
 
     def save_own_variables(self, store: Any) -> None:
         """Write the state into a store of the ``.keras`` format, by name."""
@@ -137,10 +137,6 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
         self._state.require_placed()
         values: list[Any] = self.wrapped.get_weights()
         return values
-
-    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
-        children: dict[str, Any] = self.wrapped._trackable_children(save_type, **kwargs)
-        return {**children, **self._state.guard()}
 
     def __repr__(self) -> str:
         return (
