@@ -78,6 +78,10 @@ class Adagrad(Optimizer):
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = _DEFAULT_EPSILON if epsilon is None else epsilon
 
+    @property
+    def _initial_accumulator_value(self) -> float:
+        return self.initial_accumulator_value
+
     def _create_slots(self, var_list: Any) -> None:
         for var in var_list:
             start = tf.constant_initializer(self.initial_accumulator_value)

@@ -100,6 +100,10 @@ class Ftrl(Optimizer):
         self.initial_accumulator_value = initial_accumulator_value
         self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
 
+    @property
+    def _initial_accumulator_value(self) -> float:
+        return self.initial_accumulator_value
+
     def _create_slots(self, var_list: Any) -> None:
         for var in var_list:
             self.add_slot(var, "accumulator", tf.constant_initializer(self.initial_accumulator_value))

@@ -188,6 +188,21 @@ def test_slots_are_added_to_the_whole_with_values_of_the_whole():
     assert optimizer.add_slot(table, "ones").shape == (ROWS, 2)
 
 
+@pytest.mark.parametrize("start", [0.5, tf.constant(0.5)], ids=["number", "tensor"])
+def test_each_part_has_a_scalar_slot_where_it_starts_from_a_scalar(start):
+    slots = SGD().add_slot(partitioned(), "share", initializer=start)
+    assert [float(slot) for slot in slots] == [0.5, 0.5]
+    assert [slot.shape for slot in slots] == [(), ()]
+
+
+@pytest.mark.parametrize("kind", [np.asarray, tf.constant, tf.Variable])
+def test_a_value_of_the_whole_is_cut_as_the_variable(kind):
+    table = partitioned()
+    start = np.arange(np.prod(table.shape), dtype="float32").reshape(table.shape)
+    slot = SGD().add_slot(table, "start", initializer=kind(start))
+    np.testing.assert_array_equal(tf.convert_to_tensor(slot), start)
+
+
 def test_a_slot_that_is_not_there_is_named_with_the_whole(table):
     optimizer = Adam()
     with pytest.raises(UnknownSlot, match=r"no slots for variable '(table|Variable)' yet"):

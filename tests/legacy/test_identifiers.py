@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 
 import keras
 import pytest
@@ -176,3 +178,61 @@ def test_only_an_instance_is_serialized(wrong):
 def test_only_a_dictionary_is_deserialized(wrong):
     with pytest.raises(optreg.InvalidConfig, match=r"deserialize\(\) takes a dictionary"):
         optimizers.deserialize(wrong)
+
+
+def registered(library, **names):
+    """Return a class registered with a Keras."""
+
+    @library.utils.register_keras_serializable(package="Mine", **names)
+    class Own(optimizers.Adam):
+        def __init__(self, learning_rate=0.1, name="Own", **kwargs):
+            super().__init__(learning_rate, name=name, **kwargs)
+
+    return Own
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_a_class_registered_with_a_keras_is_found_by_its_registered_name(library):
+    own = registered(library, name=f"Kept{library.__name__}")
+    saved = json.loads(json.dumps(optimizers.serialize(own(0.25))))
+    assert saved["class_name"] == f"Mine>Kept{library.__name__}"
+    rebuilt = optimizers.deserialize(saved)
+    assert type(rebuilt) is own
+    assert rebuilt.get_config() == saved["config"]
+    assert type(optimizers.get(saved)) is type(optimizers.get(saved["class_name"])) is own
+
+
+def test_a_registered_class_does_not_take_the_place_of_its_namesake():
+    own = registered(tf_keras, name="Adam")
+    assert type(optimizers.deserialize({"class_name": "Mine>Adam", "config": {}})) is own
+    assert type(optimizers.deserialize({"class_name": "Adam", "config": {}})) is optimizers.Adam
+    assert type(optimizers.get("adam")) is optimizers.Adam
+
+
+def test_custom_objects_win_over_registrations():
+    registered(keras, name="Tuned")
+    saved = {"class_name": "Mine>Tuned", "config": {"learning_rate": 0.5}}
+    assert type(optimizers.deserialize(saved, custom_objects={"Tuned": Tuned})) is Tuned
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_a_scope_of_custom_objects_is_looked_into(library):
+    saved = optimizers.serialize(Tuned(0.25, strength=3.0))
+    with library.utils.custom_object_scope({"Tuned": Tuned}):
+        assert optimizers.deserialize(saved).strength == 3.0
+
+
+def test_looking_for_registrations_imports_no_keras():
+    program = (
+        "import sys, optreg.legacy as legacy; "
+        "saved = legacy.serialize(legacy.get('sgd')); legacy.deserialize(saved); "
+        "print(saved['class_name'], 'tf_keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["SGD", "False"]
+
+
+def test_the_keyword_of_later_versions_of_keras_2_is_taken_where_it_is_true():
+    assert type(optimizers.get("adam", use_legacy_optimizer=True)) is optimizers.Adam
+    with pytest.raises(optreg.InvalidConfig, match=r"only, received use_legacy_optimizer=False: leave it out"):
+        optimizers.get("adam", use_legacy_optimizer=False)

@@ -4,6 +4,7 @@ import copy
 import json
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
@@ -39,6 +40,35 @@ def test_numbers_are_kept_as_they_were_given():
     optimizer.build([tf.Variable(1.0)])
     assert optimizer.get_config()["learning_rate"] == 0.1
     assert optimizer.get_config()["decay"] == 0.3
+
+
+@pytest.mark.parametrize("wrapped", [np.float32, tf.constant, np.array, tf.Variable])
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [("adam", "epsilon"), ("adagrad", "initial_accumulator_value"), ("ftrl", "l2_shrinkage_regularization_strength")],
+)
+def test_settings_given_as_arrays_and_tensors_are_saved_as_numbers(name, argument, wrapped):
+    given = optreg.get_optimizer(name, **{argument: wrapped(0.25)})
+    plain = optreg.get_optimizer(name, **{argument: 0.25})
+    assert json.loads(json.dumps(given.to_dict())) == plain.to_dict()
+    moved = []
+    for optimizer in (given, plain):
+        variable = tf.Variable(1.0, dtype=tf.float64)
+        optimizer.apply_gradients([(tf.constant(1.0, tf.float64), variable)])
+        moved.append(float(variable))
+    assert moved[0] == moved[1]
+
+
+def test_flags_given_as_numpy_values_are_saved_as_flags():
+    config = Adam(amsgrad=np.bool_(True)).get_config()
+    assert config["amsgrad"] is True
+    assert SGD(nesterov=np.False_).get_config()["nesterov"] is False
+
+
+def test_a_schedule_built_from_numpy_numbers_is_saved_as_plain_ones():
+    schedule = keras.optimizers.schedules.ExponentialDecay(np.float32(0.5), np.int64(10), np.float32(0.25))
+    saved = json.loads(json.dumps(SGD(schedule).to_dict()))
+    assert saved["config"]["learning_rate"]["config"]["initial_learning_rate"] == 0.5
 
 
 def test_a_changed_hyperparameter_is_kept():

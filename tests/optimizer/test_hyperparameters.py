@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 import optreg
+import optreg.legacy
 from optreg.errors import HyperparameterTypeError, InvalidHyperparameter, UnknownHyperparameter
 from optreg_classic.adam import Adam
 from optreg_classic.sgd import SGD
@@ -349,3 +350,214 @@ def test_the_old_name_of_the_learning_rate_is_refused_where_there_is_none():
         pytest.raises(UnknownHyperparameter, match="_ReadsNoOldName has no learning_rate, which lr is the old"),
     ):
         _ReadsNoOldName("step_size", lr=0.5)
+
+
+def holding(library, value):
+    """Return an optimizer of a class in the manner of Keras 2.9 days, with ``value`` as its hyperparameter."""
+
+    class Holding(library.Optimizer):
+        def __init__(self, held, name="Holding", **kwargs):
+            super().__init__(name, **kwargs)
+            self._set_hyper("held", held)
+
+        def _resource_apply_dense(self, grad, var, apply_state=None):
+            return var.assign_sub(grad * self._get_hyper("held", var.dtype))
+
+        def get_config(self):
+            return {**super().get_config(), "held": self._serialize_hyperparameter("held")}
+
+    return Holding(value)
+
+
+WHOLE = [True, np.True_, 6, 2**40, np.int64(6), np.int32(6), np.array(6), tf.constant(6), tf.constant(True)]
+
+
+@pytest.mark.parametrize("value", WHOLE, ids=repr)
+def test_integers_and_truth_values_keep_their_type_as_in_keras_29(value):
+    ours, theirs = holding(optreg.legacy, value), holding(tf_keras.optimizers.legacy, value)
+    held, other = ours._get_hyper("held"), theirs._get_hyper("held")
+    assert held.dtype == other.dtype
+    assert held.numpy() == other.numpy()
+    assert ours._get_hyper("held", tf.float64).dtype == tf.float64
+    kept = ours.get_config()["held"]
+    assert kept == theirs.get_config()["held"]
+    assert type(kept) is (bool if held.dtype == tf.bool else int)
+    assert type(ours).from_config({"held": kept}).get_config()["held"] is kept or kept > 256
+    for optimizer in (ours, theirs):
+        optimizer.held = False
+        optimizer.held = np.array(1)
+    assert ours.get_config()["held"] == theirs.get_config()["held"] == 1
+
+
+def test_a_flag_can_be_combined_with_conditions_of_the_step():
+    optimizer = holding(optreg.legacy, True)
+    late = tf.logical_and(optimizer._get_hyper("held"), optimizer.iterations >= 0)
+    assert late.numpy()
+    optimizer.held = False
+    assert not optimizer._get_hyper("held").numpy()
+
+
+@pytest.mark.parametrize(("value", "wanted", "kind"), [(6, 0.5, "an integer"), (True, 0.5, "a truth value")])
+def test_a_fraction_for_an_integer_is_refused_where_keras_29_rounds_it(value, wanted, kind):
+    optimizer = holding(optreg.legacy, value)
+    stepped(optimizer)
+    with pytest.raises(InvalidHyperparameter, match=f"Holding: held is {kind} since .* cannot become 0.5: build it"):
+        optimizer.held = wanted
+    assert optimizer.get_config()["held"] == value
+
+
+def test_before_there_is_state_an_integer_can_become_a_fraction():
+    optimizer = holding(optreg.legacy, 6)
+    optimizer.held = 0.5
+    assert stepped(optimizer) == [0.5]
+    optimizer.held = 2
+    assert optimizer._get_hyper("held").dtype == tf.float32
+    assert stepped(optimizer) == [2.0]
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(1, decay=1), lambda: SGD(tf.constant(1)), lambda: Adam(1, beta_1=0)])
+def test_a_hyperparameter_that_is_real_can_be_given_as_an_integer(make):
+    optimizer = make()
+    stepped(optimizer)
+    assert {value.dtype for value in optimizer._hyper.values()} == {tf.float32}
+    optimizer.learning_rate = 0.5
+    assert optimizer.get_config()["learning_rate"] == 0.5
+
+
+def test_an_integer_of_a_rule_is_a_number_like_others():
+    class Rule(optreg.UpdateRule):
+        """A rule."""
+
+        def update(self, gradient, value, *, learning_rate=1, strength=2):
+            return value - learning_rate * strength * gradient
+
+    optimizer = Rule()
+    assert stepped(optimizer) == [2.0]
+    optimizer.strength = 0.25
+    assert stepped(optimizer) == [0.25]
+
+
+SCHEDULED = {
+    ("sgd", "momentum"): 0.5,
+    ("adam", "beta_1"): 0.5,
+    ("adam", "beta_2"): 0.5,
+    ("rmsprop", "rho"): 0.5,
+    ("rmsprop", "momentum"): 0.5,
+    ("adamax", "beta_1"): 0.5,
+    ("adamax", "beta_2"): 0.5,
+    ("nadam", "beta_1"): 0.5,
+    ("nadam", "beta_2"): 0.5,
+    ("nadam", "schedule_decay"): 0.5,
+    ("adadelta", "rho"): 0.5,
+    ("ftrl", "learning_rate_power"): -0.5,
+    ("ftrl", "l1_regularization_strength"): 0.5,
+    ("ftrl", "l2_regularization_strength"): 0.5,
+    ("ftrl", "beta"): 0.5,
+    ("lion", "beta_2"): 0.5,
+    ("lion", "weight_decay"): 0.5,
+}
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "jit"])
+@pytest.mark.parametrize(("name", "argument"), SCHEDULED)
+def test_every_hyperparameter_follows_a_schedule(name, argument, mode):
+    start = SCHEDULED[(name, argument)]
+
+    def trained(optimizer, before_step):
+        weights, table = tf.Variable([1.0, 2.0]), tf.Variable(tf.ones((4, 2)))
+
+        def step():
+            slices = tf.IndexedSlices(tf.ones((2, 2)), tf.constant([1, 3]), tf.constant([4, 2]))
+            optimizer.apply_gradients([(tf.constant([1.0, 0.25]), weights), (slices, table)])
+
+        call = step if mode == "eager" else tf.function(step, jit_compile=mode == "jit")
+        for number in range(3):
+            before_step(number)
+            call()
+        return [*weights.numpy(), *table.numpy().ravel()]
+
+    scheduled = optreg.get_optimizer(name, **{argument: HalvingSchedule(start)})
+    assigned = optreg.get_optimizer(name, **{argument: start})
+    followed = trained(scheduled, lambda number: None)
+    expected = trained(assigned, lambda number: setattr(assigned, argument, start * 0.5**number))
+    np.testing.assert_allclose(followed, expected, rtol=1e-6)
+    rebuilt = optreg.get_optimizer(scheduled.to_dict())
+    assert rebuilt.get_config() == scheduled.get_config()
+
+
+def test_a_schedule_counts_steps_beyond_what_16_bits_can():
+    optimizer = SGD(1.0, momentum=keras.optimizers.schedules.PiecewiseConstantDecay([256], [0.5, 0.25]))
+    optimizer.iterations.assign(257)
+    assert float(optimizer._get_hyper("momentum", tf.bfloat16)) == 0.25
+    assert optimizer.momentum is optimizer._get_hyper("momentum")  # the schedule itself, as in Keras 2.9
+
+
+class Returning:
+    """A schedule that returns what it was told to."""
+
+    def __init__(self, returned):
+        self.returned = returned
+
+    def __call__(self, step):
+        return self.returned
+
+    def get_config(self):
+        return {"returned": self.returned}
+
+
+@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize("name", ["learning_rate", "momentum"])
+@pytest.mark.parametrize(
+    ("returned", "shown"),
+    [(None, "None of type NoneType"), ("fast", "'fast' of type str"), (tf.constant([0.5]), r"a \w+ of shape \(1,\)")],
+    ids=["nothing", "text", "vector"],
+)
+def test_a_callable_or_schedule_that_returns_no_number_is_named(name, returned, shown, graph):
+    for given, source in ((lambda: returned, "callable"), (Returning(returned), "schedule")):
+        optimizer, variable = SGD(**{name: given}), tf.Variable(1.0)
+
+        def step(optimizer=optimizer, variable=variable):
+            optimizer.apply_gradients([(ONE, variable)])
+
+        call = tf.function(step, autograph=False) if graph else step
+        message = f"SGD: the {source} given as {name} must return a number or a scalar tensor, and returned {shown}"
+        with pytest.raises(HyperparameterTypeError, match=message):
+            call()
+        assert float(variable) == 1.0
+        assert int(optimizer.iterations) == 0
+
+
+@pytest.mark.parametrize("decay", [HalvingSchedule(0.5), lambda: 0.5])
+def test_a_decay_that_is_no_number_is_refused(decay):
+    with pytest.raises(HyperparameterTypeError, match="SGD: decay must be a number when the optimizer is built"):
+        SGD(decay=decay)
+
+
+def test_a_tensor_of_a_function_can_be_assigned_before_there_is_state():
+    optimizer, variable = SGD(0.25), tf.Variable(1.0)
+
+    @tf.function
+    def step(rate):
+        optimizer.learning_rate = rate
+        optimizer.apply_gradients([(ONE, variable)])
+
+    step(tf.constant(0.5))
+    assert float(variable) == 0.5
+    optimizer.apply_gradients([(ONE, variable)])
+    assert float(variable) == 0.0
+    step(tf.constant(0.125))
+    assert float(variable) == -0.125
+    assert optimizer.get_config()["learning_rate"] == 0.125
+
+
+def test_a_tensor_of_a_function_cannot_take_the_place_of_a_callable():
+    optimizer, variable = SGD(lambda: 0.25), tf.Variable(1.0)
+
+    @tf.function
+    def step(rate):
+        with pytest.raises(InvalidHyperparameter, match="SGD: learning_rate is <function .* gone when the function"):
+            optimizer.learning_rate = rate
+        optimizer.apply_gradients([(ONE, variable)])
+
+    step(tf.constant(0.5))
+    assert float(variable) == 0.75

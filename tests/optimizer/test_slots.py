@@ -5,6 +5,7 @@ import gc
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from optreg.errors import HyperparameterTypeError, UnknownSlot
 from optreg.optimizer import Optimizer, distribution
@@ -42,6 +43,75 @@ def test_a_slot_starts_from_its_initializer(variable, initializer, expected):
     np.testing.assert_array_equal(slot, np.full((2, 3), expected))
     assert slot.dtype == tf.float32
     assert not slot.trainable
+
+
+@pytest.mark.parametrize("initializer", [tf.zeros([]), 0.5, np.ones(2, "float32"), tf.Variable(2.0)])
+@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+def test_a_slot_takes_the_shape_of_the_value_it_starts_from(initializer, graph):
+    def made(base):
+        class Scaled(base):
+            def __init__(self, name="Scaled", **kwargs):
+                super().__init__(name, **kwargs)
+
+            def _create_slots(self, var_list):
+                for var in var_list:
+                    self.add_slot(var, "scale", initializer=initializer)
+
+            def _resource_apply_dense(self, grad, var, apply_state=None):
+                return var.assign_sub(grad * tf.reduce_sum(self.get_slot(var, "scale")))
+
+            def get_config(self):
+                return super().get_config()
+
+        optimizer, weights = Scaled(), tf.Variable(tf.ones((2, 3)))
+
+        def step():
+            optimizer.apply_gradients([(tf.ones((2, 3)), weights)])
+
+        (tf.function(step) if graph else step)()
+        return [weights.numpy(), *optimizer.get_weights()]
+
+    ours, theirs = made(Optimizer), made(tf_keras.optimizers.legacy.Optimizer)
+    assert [part.shape for part in ours] == [part.shape for part in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_value_that_does_not_have_the_shape_of_the_slot_is_refused(variable):
+    optimizer = Bare()
+    with pytest.raises(HyperparameterTypeError, match=r"a slot of shape \(3,\) cannot start from 0.5 of type float"):
+        optimizer.add_slot(variable, "average", 0.5, shape=[3])
+    assert optimizer.weights == []
+    assert optimizer.get_slot_names() == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "glorot_normal",
+        "glorot_uniform",
+        "he_normal",
+        "he_uniform",
+        "lecun_normal",
+        "lecun_uniform",
+        "random_normal",
+        "random_uniform",
+        "truncated_normal",
+        "variance_scaling",
+    ],
+)
+def test_a_random_slot_spreads_as_that_of_keras_29(name):
+    variable = tf.Variable(tf.zeros((200, 300)))
+    theirs = tf_keras.optimizers.legacy.SGD().add_slot(variable, "noise", initializer=name)
+    ours = Bare().add_slot(variable, "noise", initializer=name)
+    assert np.std(ours) == pytest.approx(np.std(theirs), rel=0.02)
+    assert np.max(np.abs(ours)) == pytest.approx(np.max(np.abs(theirs)), rel=0.25)
+
+
+@pytest.mark.parametrize("name", ["orthogonal", "identity"])
+def test_a_slot_can_start_as_a_rotation_or_the_identity(name):
+    slot = Bare().add_slot(tf.Variable(tf.zeros((4, 4))), "start", initializer=name)
+    np.testing.assert_allclose(tf.matmul(slot, slot, transpose_a=True), np.eye(4), atol=1e-6)
 
 
 def test_a_slot_can_be_a_copy_of_its_variable(variable):
@@ -106,7 +176,10 @@ def test_the_slot_of_an_unknown_variable_says_which_have_slots(variable):
 @pytest.mark.parametrize(
     ("initializer", "message"),
     [
-        ("zeroes", "slot initializer 'zeroes' is not known; allowed: ones, random_normal, .* Did you mean 'zeros'"),
+        (
+            "zeroes",
+            "slot initializer 'zeroes' is not known; allowed: glorot_normal, glorot_uniform, .* Did you mean 'zeros'",
+        ),
         (None, "a slot initializer is needed, received None"),
     ],
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from typing import Any
 
 from optreg.cards import Card
 from optreg.errors import InvalidHyperparameter, UnknownHyperparameter
 from optreg.optimizer.clipping import CLIP_NAMES, clip_thresholds
-from optreg.optimizer.hyperparameters import HyperparameterTable, check_kind, check_range, near_miss
+from optreg.optimizer.hyperparameters import HyperparameterTable, check_kind, check_range, plain
 from optreg.optimizer.pipeline import AttachedStep, listed
 
 
@@ -28,6 +29,8 @@ class OptionAttributes:
         wanted = "learning_rate" if name == "lr" else name
         if table is not None and wanted in table.values:
             return self._get_hyper(wanted)
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property failed: its own error says why
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -41,6 +44,7 @@ class OptionAttributes:
             return
         if name in self.card.ranges:
             _check_declared(table.owner, name, value, self.card.ranges[name])
+            value = plain(value)
         elif self._constructed and name not in self.__dict__:
             self._refuse_late_decay(name)
             self._refuse_near_miss(name)
@@ -58,17 +62,12 @@ class OptionAttributes:
 
     def _refuse_near_miss(self, name: str) -> None:
         known = {*self._hyperparameters.values, *self.card.ranges, *CLIP_NAMES}
-        meant = near_miss(name, known)
+        meant = _near_miss(name, known)
         if meant is not None:
             raise UnknownHyperparameter(
                 f"{self._hyperparameters.owner}: unknown hyperparameter {name!r}. Did you mean {meant!r}? (To set "
                 f"an attribute of that name all the same: object.__setattr__(opt, {name!r}, value))"
             )
-
-    @property
-    def _hyper(self) -> dict[str, Any]:
-        """The hyperparameters by name, under the name that wrappers of Keras 2.9 days reach for."""
-        return self._hyperparameters.values
 
     @property
     def clipvalue(self) -> float | None:
@@ -135,3 +134,18 @@ def _check_declared(owner: str, name: str, value: Any, declared: str) -> None:
     if declared != "bool":
         check_kind(owner, name, value)
     check_range(owner, name, value, declared)
+
+
+def _near_miss(name: str, known: Iterable[str]) -> str | None:
+    """Return the hyperparameter that ``name`` was probably meant to be, or None.
+
+    ``beta_3`` is no misspelt ``beta_2``: names that differ in a digit only are different names.
+    """
+    for candidate in difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.8):
+        if _without_digits(candidate) != _without_digits(name.lower()) and candidate != name:
+            return candidate
+    return None
+
+
+def _without_digits(name: str) -> str:
+    return "".join(letter for letter in name if not letter.isdigit())

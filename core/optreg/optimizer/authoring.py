@@ -54,7 +54,8 @@ class AuthorMethods:
 
         Raises:
             HyperparameterTypeError, InvalidHyperparameter: Of the wrong kind, or outside the declared range.
-            InvalidHyperparameter: It would need a slot that a step traced already does not have.
+            InvalidHyperparameter: It would need a slot that a step traced already does not have; or it is a tensor of a
+                ``tf.function``, and the hyperparameter a schedule or callable, which has no variable to assign it to.
         """
         if name in self._renamed:
             value = self._renamed[name]
@@ -64,7 +65,20 @@ class AuthorMethods:
         switched_on = brings_slots and not self._is_switched_on(name) and is_on(value)
         if switched_on:
             self._switch_on(name)
+        if tf.is_symbolic_tensor(value) and tf.inside_function():
+            self._give_variable(name)
         self._hyperparameters.store(name, value)
+
+    def _give_variable(self, name: str) -> None:
+        """Create the variable to which a tensor of a ``tf.function`` is assigned, because it does not outlive that."""
+        present = self._hyperparameters.values.get(name)
+        if callable(present) and not isinstance(present, tf.Variable):
+            raise InvalidHyperparameter(
+                f"{type(self).__name__}: {name} is {present!r}, and a tensor of a tf.function cannot take its place, "
+                "because it is gone when the function returns: assign a number or a tf.Variable outside of the function"
+            )
+        if present is not None:
+            self._create_hypers()
 
     def _switch_on(self, name: str) -> None:
         """Let the next step ask for the slots that a hyperparameter brings, of every variable again."""
@@ -81,10 +95,25 @@ class AuthorMethods:
         return name in self._switched_on
 
     def _get_hyper(self, name: str, dtype: Any = None) -> Any:
-        """Return the present value of a hyperparameter, cast to ``dtype`` if given; a schedule as it is."""
+        """Return the present value of a hyperparameter, cast to ``dtype`` if given.
+
+        A schedule is returned as it is if it is that of the learning rate or no ``dtype`` is given, as in Keras 2.9;
+        else its value at this step.
+
+        Raises:
+            HyperparameterTypeError: A callable or schedule returned no number.
+        """
         if not self._hyperparameters.created:
             self._create_hypers()
-        return self._hyperparameters.read(name, dtype)
+        value = self._hyperparameters.read(name, dtype)
+        if dtype is not None and name != "learning_rate" and callable(value):
+            return self._scheduled(name, dtype)
+        return value
+
+    def _scheduled(self, name: str, dtype: Any) -> Any:
+        """Return the value of a schedule at this step; 16 bits could not count the steps."""
+        step = tf.cast(self.iterations, arithmetic_dtype(dtype))
+        return tf.cast(self._hyperparameters.scheduled(name, step), dtype)
 
     def _serialize_hyperparameter(self, hyperparameter_name: str) -> Any:
         """Return a JSON-clean value of a hyperparameter, for ``get_config``."""
@@ -102,7 +131,7 @@ class AuthorMethods:
         dtype = arithmetic_dtype(var_dtype)
         rate = self._get_hyper("learning_rate", dtype)
         if is_schedule(rate):
-            rate = tf.cast(rate(tf.cast(self.iterations, dtype)), dtype)
+            rate = self._scheduled("learning_rate", dtype)
         if "decay" in self._hyperparameters.values:
             decay = self._get_hyper("decay", dtype)
         elif self._initial_decay > 0.0:
@@ -258,34 +287,3 @@ def missing_method(optimizer: Any, method: str, reason: str) -> str:
         f"{type(optimizer).__name__} received {reason} but does not implement {method}: "
         f"override {method}(self, grad, var, ...) in the class"
     )
-
-
-_SPARSE_METHODS = ("_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
-
-
-def takes_sparse_gradients(cls: type) -> bool:
-    """Whether a class has a method of its own for sparse gradients."""
-    return _overrides(cls, *_SPARSE_METHODS)
-
-
-def require_update_method(cls: type) -> None:
-    """Refuse a class that can update nothing.
-
-    Raises:
-        IncompleteOptimizer: Saying which method to write.
-    """
-    if not _overrides(cls, "_resource_apply_dense", *_SPARSE_METHODS) and not _replaces_the_step(cls):
-        raise IncompleteOptimizer(
-            f"{cls.__name__} cannot update a variable: override "
-            "_resource_apply_dense(self, grad, var, apply_state=None), and for sparse gradients "
-            "_resource_apply_sparse(self, grad, var, indices, apply_state=None); or override apply_gradients"
-        )
-
-
-def _overrides(cls: type, *methods: str) -> bool:
-    return any(getattr(cls, method) is not getattr(AuthorMethods, method) for method in methods)
-
-
-def _replaces_the_step(cls: type) -> bool:
-    owner = next(base for base in cls.__mro__ if "apply_gradients" in vars(base))
-    return AuthorMethods not in owner.__bases__

@@ -10,8 +10,8 @@ from typing import Any
 
 from optreg.errors import InvalidConfig, listing
 from optreg.optimizer.distribution import describe_value
-from optreg.optimizer.hyperparameters import deserialize_schedule
 from optreg.optimizer.pipeline import UNREGISTERED, AttachedStep, check_saved_steps
+from optreg.optimizer.schedules import deserialize_schedule
 from optreg.registry import default_registry
 from optreg.registry.signatures import CONTRACT_OPTIONS, accepted_by, unknown_argument
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import inspect
 import warnings
 from collections.abc import Iterable, Sequence
@@ -13,21 +14,15 @@ import tensorflow as tf
 from optreg.cards import Card
 from optreg.errors import IncompleteOptimizer, InvalidGradients, UnknownHyperparameter
 from optreg.optimizer import distribution
-from optreg.optimizer.attributes import OptionAttributes
-from optreg.optimizer.authoring import (
-    ApplyState,
-    AuthorMethods,
-    missing_method,
-    require_update_method,
-    takes_apply_state,
-    takes_sparse_gradients,
-)
+from optreg.optimizer.authoring import ApplyState, AuthorMethods, missing_method, takes_apply_state
 from optreg.optimizer.clipping import CLIP_NAMES, clip, clip_thresholds
+from optreg.optimizer.completeness import require_update_method, takes_sparse_gradients
 from optreg.optimizer.config import Configurable, check_options
 from optreg.optimizer.distribution import Pair
 from optreg.optimizer.gradients import drop_missing, fitting, paired, record_loss
 from optreg.optimizer.graphs.graph_mode import GraphModeMethods
-from optreg.optimizer.hyperparameters import DECAY_RANGE, HyperparameterTable, initial_decay
+from optreg.optimizer.hyperparameters import HyperparameterTable, initial_decay
+from optreg.optimizer.internals import KerasInternals
 from optreg.optimizer.pipeline import AttachedStep, listed, pipeline_of
 from optreg.optimizer.state.slots import SlotTable
 from optreg.optimizer.state.variables import OptimizerState
@@ -52,7 +47,7 @@ class _OptimizerType(abc.ABCMeta):
 
 
 class Optimizer(
-    AuthorMethods, GraphModeMethods, OptimizerState, OptionAttributes, Configurable, metaclass=_OptimizerType
+    AuthorMethods, GraphModeMethods, OptimizerState, KerasInternals, Configurable, metaclass=_OptimizerType
 ):
     """Base of all optimizers: the contract of ``tf.keras.optimizers.legacy.Optimizer`` of Keras 2.9.
 
@@ -101,7 +96,7 @@ class Optimizer(
         self._distribution_strategy = distribution.present_strategy()
         self._hyperparameters = HyperparameterTable(
             type(self).__name__,
-            {"decay": DECAY_RANGE, **self.card.ranges},
+            self.card.ranges,
             create=self._create_hyperparameter,
             track=self._track_hyperparameter,
             forget=self._forget_hyperparameter,
@@ -192,7 +187,7 @@ class Optimizer(
             if experimental_aggregate_gradients:
                 pairs = self._aggregated(pairs)
             pairs = list(self._pipeline.transform(pairs))
-            return self._apply_to_every_copy(pairs, apply_state)
+            return self._apply_to_every_copy(pairs, apply_state, name)
 
     def _accepted(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> list[Pair]:
         """Return the pairs that have a gradient; whatever can be refused is refused here, before anything changes."""
@@ -218,14 +213,19 @@ class Optimizer(
             pairs = transformer(pairs, self.iterations)
         return pairs
 
-    def _apply_to_every_copy(self, pairs: Sequence[Pair], apply_state: ApplyState) -> Any:
+    def _apply_to_every_copy(self, pairs: Sequence[Pair], apply_state: ApplyState, name: str | None) -> Any:
+        if type(self)._distributed_apply is KerasInternals._distributed_apply:
+            return distribution.update_every_copy(pairs, self._updates(apply_state))
+        overridden = functools.partial(self._distributed_apply, apply_state=apply_state)
+        return tf.distribute.get_replica_context().merge_call(overridden, args=(list(pairs),), kwargs={"name": name})
+
+    def _updates(self, apply_state: ApplyState) -> distribution.Updates:
         def update(gradient: Any, variable: Any) -> Any:
             if isinstance(gradient, tf.IndexedSlices):
                 return self._pipeline.apply_sparse(gradient.values, variable, gradient.indices, apply_state)
             return self._constrained(variable, self._pipeline.apply_dense(gradient, variable, apply_state))
 
-        offer = self._pipeline.offer_updates(apply_state)
-        return distribution.update_every_copy(pairs, distribution.Updates(offer, update, self._count_step))
+        return distribution.Updates(self._pipeline.offer_updates(apply_state), update, self._count_step)
 
     def _apply_dense(self, grad: Any, var: Any, apply_state: ApplyState) -> Any:
         """Update one variable by the class's own method."""

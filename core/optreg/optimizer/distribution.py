@@ -133,12 +133,16 @@ def present_strategy() -> Any | None:
 @contextmanager
 def state_scope(strategy: Any | None) -> Iterator[None]:
     """Enter the scope in which shared state is created: outside traced functions, under ``strategy``."""
-    with tf.init_scope():
-        if strategy is not None and not tf.distribute.has_strategy():
-            with strategy.scope():
-                yield
-        else:
-            yield
+    with tf.init_scope(), strategy_scope(strategy):
+        yield
+
+
+def strategy_scope(strategy: Any | None) -> AbstractContextManager[Any]:
+    """Return the scope of ``strategy``, or none where there is no strategy or a scope is active."""
+    if strategy is None or tf.distribute.has_strategy():
+        return nullcontext()
+    scope: AbstractContextManager[Any] = strategy.scope()
+    return scope
 
 
 def create_scalar(name: str, value: Any, dtype: Any) -> Any:
@@ -243,15 +247,20 @@ def update_every_copy(grads_and_vars: Sequence[Pair], updates: Updates) -> Any:
         return updates.finish([*operations, *(updates.update(gradient, variable) for gradient, variable in pairs)])
 
     def merged(strategy: Any, pairs: Sequence[Pair]) -> Any:
-        operations, pairs = _offer_copies(strategy, pairs, updates.offer) if updates.offer else ([], pairs)
-        for gradient, variable in pairs:
-            done = strategy.extended.update(
-                variable, lambda copy, part: updates.update(part, copy), args=(gradient,), group=False
-            )
-            operations.extend(tf.nest.flatten(strategy.experimental_local_results(done)))
-        return updates.finish(operations)
+        return update_across_replicas(strategy, pairs, updates)
 
     return tf.distribute.get_replica_context().merge_call(merged, args=(list(grads_and_vars),))
+
+
+def update_across_replicas(strategy: Any, pairs: Sequence[Pair], updates: Updates) -> Any:
+    """Apply the pairs as ``update_every_copy`` does, from inside its ``merge_call``."""
+    operations, pairs = _offer_copies(strategy, pairs, updates.offer) if updates.offer else ([], pairs)
+    for gradient, variable in pairs:
+        done = strategy.extended.update(
+            variable, lambda copy, part: updates.update(part, copy), args=(gradient,), group=False
+        )
+        operations.extend(tf.nest.flatten(strategy.experimental_local_results(done)))
+    return updates.finish(operations)
 
 
 def _offer_copies(strategy: Any, pairs: Sequence[Pair], offer: Any) -> tuple[list[Any], Sequence[Pair]]:

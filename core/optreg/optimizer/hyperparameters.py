@@ -1,17 +1,17 @@
 """Hyperparameters: numbers, tensors, callables and schedules behind one interface.
 
 A number becomes a float32 variable when state is created, so that assigning a new one reaches functions already
-traced. Tensors do the same in their own precision. A ``tf.Variable`` is used as it is. A callable without arguments
-is called at each step; a schedule, which is a callable of the step with ``get_config``, is called with the step.
+traced. Tensors do the same in their own precision. An integer or a truth value stays one, as in Keras 2.9, but for
+what is known to be real: the learning rate, its decay, and what has an interval on the card or was a float before. A
+``tf.Variable`` is used as it is. A callable without arguments is called at each step; a schedule, which is a callable
+of the step with ``get_config``, is called with the step.
 """
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import numbers
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -20,13 +20,12 @@ import numpy as np
 import tensorflow as tf
 
 from optreg.cards import Interval
-from optreg.errors import HyperparameterTypeError, InvalidConfig, InvalidHyperparameter, listing
+from optreg.errors import HyperparameterTypeError, InvalidHyperparameter
 from optreg.optimizer.distribution import describe_value, resource_variable
 from optreg.optimizer.graphs.sessions import assign_value, is_deferred, is_readable, read_value
+from optreg.optimizer.schedules import serialize_schedule
 
-DECAY_RANGE = "[0, inf)"
-"""Range of ``decay``, which every optimizer takes and no card declares."""
-
+_DECAY_RANGE = "[0, inf)"  # every optimizer takes a decay, and no card declares it
 Create = Callable[[str, Any, Any], Any]
 """(name, initial value, dtype) to a variable, created in the scope of the optimizer."""
 
@@ -54,8 +53,9 @@ class HyperparameterTable:
         self.owner = owner
         self.values: dict[str, Any] = {}
         self.created = False
-        self._numbers: dict[str, float] = {}
-        self._ranges = ranges
+        self._numbers: dict[str, Any] = {}
+        self._ranges = {"decay": _DECAY_RANGE, **ranges}
+        self._real = {"learning_rate", "decay", *(name for name, declared in ranges.items() if declared != "bool")}
         self._create = create
         self._track = track
         self._forget = forget
@@ -65,18 +65,37 @@ class HyperparameterTable:
 
         Raises:
             HyperparameterTypeError: Not a number, tensor, callable or schedule.
-            InvalidHyperparameter: Outside the declared range.
+            InvalidHyperparameter: Outside the declared range; or a fraction for a variable that holds integers.
         """
         value = resource_variable(value)
         check_kind(self.owner, name, value)
         check_range(self.owner, name, value, self._ranges.get(name, ""))
+        self._require_representable(name, value)
         return value
+
+    def _require_representable(self, name: str, value: Any) -> None:
+        """Refuse what an integer or boolean variable would round, as Keras 2.9 does."""
+        present, number = self.values.get(name), _known_number(value)
+        if not (self.created and isinstance(present, tf.Variable)) or number is None or isinstance(value, tf.Variable):
+            return
+        if present.dtype.is_floating or number in (0.0, 1.0) or (present.dtype.is_integer and number.is_integer()):
+            return
+        kind = "an integer" if present.dtype.is_integer else "a truth value"
+        raise InvalidHyperparameter(
+            f"{self.owner}: {name} is {kind} since the optimizer was built with one, and cannot become {number:g}: "
+            "build it with a float"
+        )
+
+    def declare_real(self, names: Iterable[str]) -> None:
+        """Let these be real numbers, also where an integer is given for them."""
+        self._real.update(names)
 
     def store(self, name: str, value: Any) -> None:
         """Set a hyperparameter to a checked value; a variable that exists is assigned."""
         present = self.values.get(name)
         plain = _is_value(value) and not isinstance(value, tf.Variable) and not is_deferred(value)
-        if self.created and isinstance(present, tf.Variable) and plain:
+        assigned = self.created and isinstance(present, tf.Variable) and plain
+        if assigned:
             assign_value(present, value)
         else:
             if self.created and isinstance(present, tf.Variable):
@@ -84,7 +103,9 @@ class HyperparameterTable:
             self.values[name] = self._as_state(name, value) if self.created else value
         self._numbers.pop(name, None)
         if isinstance(value, numbers.Real):
-            self._numbers[name] = float(value)
+            if not assigned and isinstance(value, (float, np.floating)):
+                self._real.add(name)
+            self._numbers[name] = float(value) if name in self._real else _plain_number(value)
 
     def create_variables(self) -> None:
         """Turn every number and eager tensor into a variable; later calls do nothing."""
@@ -95,27 +116,49 @@ class HyperparameterTable:
             self.values[name] = self._as_state(name, self.values[name])
 
     def read(self, name: str, dtype: Any = None) -> Any:
-        """Return the present value: a schedule as it is, everything else evaluated and cast to ``dtype``."""
+        """Return the present value: a schedule as it is, everything else evaluated and cast to ``dtype``.
+
+        Raises:
+            HyperparameterTypeError: A callable returned no number.
+        """
         value = self.values[name]
         if is_schedule(value):
             return value
         if callable(value):
-            value = value()
+            value = self._returned(name, "callable", value())
         return tf.cast(value, dtype) if dtype is not None else value
+
+    def scheduled(self, name: str, step: Any) -> Any:
+        """Return the value of a schedule at a step.
+
+        Raises:
+            HyperparameterTypeError: It returned no number.
+        """
+        return self._returned(name, "schedule", self.values[name](step))
+
+    def _returned(self, name: str, source: str, value: Any) -> Any:
+        value = resource_variable(value)
+        if not _is_value(value):
+            raise HyperparameterTypeError(
+                f"{self.owner}: the {source} given as {name} must return a number or a scalar tensor, and returned "
+                f"{describe_value(value)}"
+            )
+        return value
 
     def serialize(self, name: str) -> Any:
         """Return a JSON-clean value: a number, or the dictionary of a schedule."""
         value = self.values[name]
         if is_schedule(value):
-            return serialize_schedule(value)
+            return plain(serialize_schedule(value))
         if callable(value):
-            value = value()
+            value = self._returned(name, "callable", value())
         given = self._numbers.get(name)
         if given is not None and isinstance(value, tf.Variable) and not is_readable(value):
             return given
         number = _plain_number(value)
         # 0.01 as it was given, not as float32 rounds it, unless a checkpoint or an assignment changed the variable.
-        return given if given is not None and np.float32(given) == np.float32(number) else number
+        unchanged = given is not None and name in self._real and np.float32(given) == np.float32(number)
+        return given if unchanged else number
 
     def _as_state(self, name: str, value: Any) -> Any:
         if isinstance(value, tf.Variable):
@@ -123,10 +166,17 @@ class HyperparameterTable:
         symbolic = isinstance(value, tf.Tensor) and not hasattr(value, "numpy")
         if callable(value) or symbolic:
             return value
-        dtype = value.dtype if isinstance(value, tf.Tensor) and value.dtype.is_floating else tf.float32
+        dtype = self._state_dtype(name, value)
         if isinstance(value, tf.Tensor):
             value = value.numpy()  # a graph takes no eager tensor
         return self._track(name, self._create(name, tf.cast(value, dtype), dtype))
+
+    def _state_dtype(self, name: str, value: Any) -> Any:
+        is_tensor = isinstance(value, tf.Tensor)
+        own = value.dtype if is_tensor else tf.convert_to_tensor(value).dtype
+        if own.is_floating:
+            return own if is_tensor else tf.float32
+        return tf.float32 if name in self._real else own
 
 
 def is_on(value: Any) -> bool:
@@ -188,60 +238,12 @@ def initial_decay(owner: str, value: Any) -> float:
     if value is None:
         return 0.0
     check_kind(owner, "decay", value)
-    check_range(owner, "decay", value, DECAY_RANGE)
-    return float(value)
-
-
-def near_miss(name: str, known: Iterable[str]) -> str | None:
-    """Return the hyperparameter that ``name`` was probably meant to be, or None.
-
-    ``beta_3`` is no misspelt ``beta_2``: names that differ in a digit only are different names.
-    """
-    for candidate in difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.8):
-        if _without_digits(candidate) != _without_digits(name.lower()) and candidate != name:
-            return candidate
-    return None
-
-
-def serialize_schedule(schedule: Any) -> dict[str, Any]:
-    """Return ``{"module", "class_name", "config"}``, which ``deserialize_schedule`` reads."""
-    cls = type(schedule)
-    return {"module": cls.__module__, "class_name": cls.__name__, "config": schedule.get_config()}
-
-
-def deserialize_schedule(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Rebuild a schedule from its dictionary; one without ``module`` is looked up in the Keras that is loaded.
-
-    Raises:
-        InvalidConfig: The class cannot be found.
-    """
-    name = str(config.get("class_name"))
-    cls = (custom_objects or {}).get(name) or _schedule_class(name, config.get("module"))
-    if cls is None:
-        loaded = [module for module in ("keras", "tf_keras") if module in sys.modules]
-        raise InvalidConfig(
-            f"schedule {name!r} of module {config.get('module')!r} was not found (Keras libraries loaded: "
-            f"{listing(loaded)}): import the module that defines it, or pass custom_objects={{{name!r}: ...}}"
+    if _known_number(value) is None:
+        raise HyperparameterTypeError(
+            f"{owner}: decay must be a number when the optimizer is built, received {describe_value(value)}"
         )
-    return cls.from_config(dict(config.get("config") or {}))
-
-
-def _schedule_class(name: str, module: str | None) -> Any | None:
-    if module is not None:
-        # A module is used if it is loaded, or belongs to a Keras. A configuration must not import anything else.
-        root = module.partition(".")[0]
-        if module not in sys.modules and root in {"keras", "tf_keras"}:
-            __import__(f"{root}.optimizers.schedules")
-        found = getattr(sys.modules.get(module), name, None)
-        return found if isinstance(found, type) and hasattr(found, "from_config") else None
-    if not {"keras", "tf_keras"} & set(sys.modules):
-        __import__("keras.optimizers.schedules")
-    for root in ("tf_keras", "keras"):
-        keras = sys.modules.get(root)
-        found = getattr(keras.optimizers.schedules, name, None) if keras is not None else None
-        if found is not None:
-            return found
-    return None
+    check_range(owner, "decay", value, _DECAY_RANGE)
+    return float(value)
 
 
 @cache
@@ -250,11 +252,12 @@ def _interval(text: str) -> Interval:
 
 
 def _is_value(value: Any) -> bool:
-    """Whether ``value`` is a real number or a scalar tensor, variable or array of numbers."""
+    """Whether ``value`` is a real number or truth value, or a scalar tensor, variable or array of them."""
     if isinstance(value, (tf.Tensor, tf.Variable)):
-        return value.shape.rank in {0, None} and (value.dtype.is_floating or value.dtype.is_integer)
+        dtype = value.dtype
+        return value.shape.rank in {0, None} and (dtype.is_floating or dtype.is_integer or dtype.is_bool)
     if isinstance(value, np.ndarray):
-        return value.ndim == 0 and np.issubdtype(value.dtype, np.number)
+        return value.ndim == 0 and (np.issubdtype(value.dtype, np.number) or value.dtype == np.bool_)
     return isinstance(value, (numbers.Real, np.number, np.bool_))
 
 
@@ -266,10 +269,25 @@ def _known_number(value: Any) -> float | None:
     return None
 
 
+def plain(value: Any) -> Any:
+    """Return NumPy numbers, arrays and tensors that have a value as numbers and lists of Python, also in a nest."""
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(plain(part) for part in value)
+    return _plain_number(value) if _has_value(value) else value
+
+
+def _has_value(value: Any) -> bool:
+    if isinstance(value, tf.Variable):
+        return is_readable(value)
+    return isinstance(value, (np.generic, np.ndarray)) or (isinstance(value, tf.Tensor) and hasattr(value, "numpy"))
+
+
 def _plain_number(value: Any) -> Any:
     if tf.is_tensor(value):
         value = read_value(value)
-    return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
 def _required_arguments(function: Callable[..., Any]) -> list[str]:
@@ -279,7 +297,3 @@ def _required_arguments(function: Callable[..., Any]) -> list[str]:
         return []
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind in kinds]
-
-
-def _without_digits(name: str) -> str:
-    return "".join(letter for letter in name if not letter.isdigit())

@@ -62,6 +62,7 @@ class UpdateRule(Optimizer):
     def _set_up(self, name: str, settings: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         """Construct the optimizer: ``settings`` are the rule's own arguments, ``options`` those of the contract."""
         super().__init__(name, **options)
+        self._hyperparameters.declare_real(self._rule.numbers)
         for key in self._rule.numbers:
             self._set_hyper(key, options.get("lr", settings[key]) if key == "learning_rate" else settings[key])
         for key in self._rule.settings:

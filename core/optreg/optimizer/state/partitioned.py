@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from optreg.errors import InvalidGradients
 from optreg.optimizer.distribution import describe_value, parts_of, shared_name
+from optreg.optimizer.state.slots import slot_shape
 
 
 def in_parts(nested: Any) -> list[Any]:
@@ -71,9 +73,9 @@ def slot_arguments(variable: Any, initializer: Any, shape: Any) -> list[tuple[An
     """
     parts = parts_of(variable) or ()
     rows = [part.shape[0] for part in parts]
-    shape = variable.shape if shape is None else tf.TensorShape(shape)
+    shape = slot_shape(variable, initializer, shape)
     cut = bool(shape.rank) and shape[0] == sum(rows)
     shapes = [tf.TensorShape([number, *shape[1:]]) if cut else shape for number in rows]
-    whole_value = tf.is_tensor(initializer) or isinstance(initializer, tf.Variable)
+    whole_value = tf.is_tensor(initializer) or isinstance(initializer, (tf.Variable, np.ndarray))
     initializers = tf.split(initializer, rows) if cut and whole_value else [initializer] * len(rows)
     return list(zip(initializers, shapes, strict=True))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from optreg.errors import HyperparameterTypeError, UnknownSlot, listing, suggestion
@@ -18,7 +21,19 @@ _INITIALIZERS: dict[str, Callable[[], Any]] = {
     "ones": tf.ones_initializer,
     "random_normal": tf.random_normal_initializer,
     "random_uniform": tf.random_uniform_initializer,
+    # TensorFlow's default deviation is 1, Keras's this one.
+    "truncated_normal": partial(tf.compat.v1.truncated_normal_initializer, stddev=0.05),
+    "variance_scaling": tf.compat.v1.variance_scaling_initializer,
+    "glorot_normal": tf.compat.v1.glorot_normal_initializer,
+    "glorot_uniform": tf.compat.v1.glorot_uniform_initializer,
+    "he_normal": tf.compat.v1.initializers.he_normal,
+    "he_uniform": tf.compat.v1.initializers.he_uniform,
+    "lecun_normal": tf.compat.v1.initializers.lecun_normal,
+    "lecun_uniform": tf.compat.v1.initializers.lecun_uniform,
+    "orthogonal": tf.compat.v1.orthogonal_initializer,
+    "identity": tf.compat.v1.initializers.identity,
 }
+"""The initializers by the names of Keras 2.9, as TensorFlow itself has them."""
 
 
 class SlotTable:
@@ -76,6 +91,10 @@ class SlotTable:
             self._descriptions[key] = description_of(owner)
         if slot_name not in self.names:
             self.names.append(slot_name)
+
+    def by_key(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the slots by ``variable_key`` and by name, not to be changed."""
+        return MappingProxyType({key: MappingProxyType(own) for key, own in self._slots.items()})
 
     def mark_early(self, slot: Any) -> None:
         """Note that a checkpoint brought the slot, in an order of its own, before the optimizer asked for it."""
@@ -144,6 +163,23 @@ class SlotTable:
         )
 
 
+def slot_shape(variable: Any, initializer: Any, shape: Any) -> Any:
+    """Return the shape of a slot: the one given, else that of an initializer that is a value, else the variable's.
+
+    Raises:
+        HyperparameterTypeError: A value of another shape than the one given.
+    """
+    if initializer is None or isinstance(initializer, str) or _makes_values(initializer):
+        return variable.shape if shape is None else tf.TensorShape(shape)
+    own = tf.TensorShape(initializer.shape if hasattr(initializer, "shape") else np.shape(initializer))
+    if shape is not None and not own.is_compatible_with(shape):
+        raise HyperparameterTypeError(
+            f"a slot of shape {tuple(shape)} cannot start from {describe_value(initializer)}: leave shape out, and the "
+            "slot takes that of the value, or pass a callable of (shape, dtype)"
+        )
+    return own
+
+
 def initial_value(initializer: Any, shape: Any, dtype: Any) -> Any:
     """Return what ``tf.Variable`` takes as initial value for an initializer given as text, callable or tensor.
 
@@ -159,11 +195,15 @@ def initial_value(initializer: Any, shape: Any, dtype: Any) -> Any:
                 f"(shape, dtype) or a tensor.{suggestion(initializer, _INITIALIZERS)}"
             )
         initializer = _INITIALIZERS[initializer]()
-    if callable(initializer) and not isinstance(initializer, tf.Variable):
+    if _makes_values(initializer):
         return lambda: initializer(shape=shape, dtype=dtype) if _takes_shape(initializer) else initializer()
     if initializer is None:
         raise HyperparameterTypeError(f"a slot initializer is needed, received {describe_value(initializer)}")
     return tf.cast(initializer, dtype)
+
+
+def _makes_values(initializer: Any) -> bool:
+    return callable(initializer) and not isinstance(initializer, tf.Variable)
 
 
 def _takes_shape(initializer: Callable[..., Any]) -> bool:

@@ -16,7 +16,7 @@ from optreg.optimizer.hyperparameters import HyperparameterTable
 from optreg.optimizer.state.dictionary import StateDictionary
 from optreg.optimizer.state.partitioned import in_parts, slot_arguments
 from optreg.optimizer.state.paths import check_count, fits, numbers
-from optreg.optimizer.state.slots import SlotTable, initial_value
+from optreg.optimizer.state.slots import SlotTable, initial_value, slot_shape
 from optreg.optimizer.strategies import common_strategy
 
 
@@ -86,13 +86,13 @@ class OptimizerState(StateDictionary):
         Args:
             var: The variable; the slot is placed, copied and partitioned as it is.
             slot_name: Name for ``get_slot``.
-            initializer: ``"zeros"``, ``"ones"``, ``"random_normal"``, ``"random_uniform"``, a callable of (shape,
-            dtype) or
-                of nothing, or a tensor.
-            shape: Default the variable's.
+            initializer: The name of an initializer of TensorFlow, such as ``"zeros"`` or ``"glorot_uniform"``; a
+                callable of (shape, dtype) or of nothing; or a number, array or tensor.
+            shape: Default that of a number, array or tensor given as initializer, else the variable's.
             dtype: Default what the card declares for the slot, else the variable's.
 
         Raises:
+            HyperparameterTypeError: An initializer that is not known, or does not have the shape given.
             WrongContext: The variable belongs to another strategy.
         """
         if distribution.parts_of(var) is not None:
@@ -104,7 +104,7 @@ class OptimizerState(StateDictionary):
             if self._slot_table.settle(slot, slot_name):
                 self._weights[:] = [*(weight for weight in self._weights if weight is not slot), slot]
             return slot
-        shape = var.shape if shape is None else tf.TensorShape(shape)
+        shape = slot_shape(var, initializer, shape)
         dtype = tf.as_dtype(dtype) if dtype is not None else self._slot_dtype(slot_name, var.dtype)
         self._distribution_strategy = common_strategy(self._name, self._distribution_strategy, [var])
         with distribution.state_scope(self._distribution_strategy):
@@ -170,7 +170,7 @@ class OptimizerState(StateDictionary):
             name: Name in checkpoints.
             shape: Default a scalar.
             dtype: Default float32.
-            initializer: As in ``add_slot``.
+            initializer: As in ``add_slot``, but that the shape is not taken from it.
             trainable: Whether tapes watch it.
             **kwargs: ``synchronization`` and ``aggregation``, as for ``tf.Variable``.
         """
