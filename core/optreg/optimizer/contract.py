@@ -187,7 +187,9 @@ class Optimizer(
             if experimental_aggregate_gradients:
                 pairs = self._aggregated(pairs)
             pairs = list(self._pipeline.transform(pairs))
-            return self._apply_to_every_copy(pairs, apply_state, name)
+            if type(self)._distributed_apply is not KerasInternals._distributed_apply:
+                return self._apply_by_override(pairs, apply_state, name)
+            return distribution.update_every_copy(pairs, self._updates(apply_state))
 
     def _accepted(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> list[Pair]:
         """Return the pairs that have a gradient; whatever can be refused is refused here, before anything changes."""
@@ -213,13 +215,14 @@ class Optimizer(
             pairs = transformer(pairs, self.iterations)
         return pairs
 
-    def _apply_to_every_copy(self, pairs: Sequence[Pair], apply_state: ApplyState, name: str | None) -> Any:
-        if type(self)._distributed_apply is KerasInternals._distributed_apply:
-            return distribution.update_every_copy(pairs, self._updates(apply_state))
+    def _apply_by_override(self, pairs: Sequence[Pair], apply_state: ApplyState, name: str | None) -> Any:
+        """Let the class's own ``_distributed_apply`` apply the pairs, where the replicas meet."""
         overridden = functools.partial(self._distributed_apply, apply_state=apply_state)
         return tf.distribute.get_replica_context().merge_call(overridden, args=(list(pairs),), kwargs={"name": name})
 
     def _updates(self, apply_state: ApplyState) -> distribution.Updates:
+        """Return how one step is applied."""
+
         def update(gradient: Any, variable: Any) -> Any:
             if isinstance(gradient, tf.IndexedSlices):
                 return self._pipeline.apply_sparse(gradient.values, variable, gradient.indices, apply_state)
