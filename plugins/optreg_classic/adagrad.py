@@ -82,6 +82,10 @@ class Adagrad(Optimizer):
     def _initial_accumulator_value(self) -> float:
         return self.initial_accumulator_value
 
+    @_initial_accumulator_value.setter
+    def _initial_accumulator_value(self, value: float) -> None:
+        self.initial_accumulator_value = value
+
     def _create_slots(self, var_list: Any) -> None:
         for var in var_list:
             start = tf.constant_initializer(self.initial_accumulator_value)

@@ -104,6 +104,10 @@ class Ftrl(Optimizer):
     def _initial_accumulator_value(self) -> float:
         return self.initial_accumulator_value
 
+    @_initial_accumulator_value.setter
+    def _initial_accumulator_value(self, value: float) -> None:
+        self.initial_accumulator_value = value
+
     def _create_slots(self, var_list: Any) -> None:
         for var in var_list:
             self.add_slot(var, "accumulator", tf.constant_initializer(self.initial_accumulator_value))
@@ -120,7 +124,9 @@ class Ftrl(Optimizer):
             "l2_regularization_strength": l2,
             "beta": beta,
             "l2_with_beta": _with_beta(l2, beta, rate),
-            "parts_of_l2": (l2, beta, rate),
+            "l2_in_it": l2,
+            "beta_in_it": beta,
+            "lr_in_it": rate,
             "l2_shrinkage_regularization_strength": tf.constant(self.l2_shrinkage_regularization_strength, dtype),
         }
 
@@ -148,6 +154,10 @@ class Ftrl(Optimizer):
     def _l2_shrinkage_regularization_strength(self) -> float:
         """The name of Keras 2.9, which apply methods that were written after its own ask for."""
         return self.l2_shrinkage_regularization_strength
+
+    @_l2_shrinkage_regularization_strength.setter
+    def _l2_shrinkage_regularization_strength(self, value: float) -> None:
+        self.l2_shrinkage_regularization_strength = value
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: ApplyState | None = None) -> Any:
         coefficients = self._coefficients(var, apply_state)
@@ -203,8 +213,7 @@ def _with_beta(l2: Any, beta: Any, rate: Any) -> Any:
 def _l2(coefficients: dict[str, Any]) -> Any:
     """Return the L2 penalty with beta's part, anew where a subclass has put in another coefficient."""
     l2, beta, rate = coefficients["l2_regularization_strength"], coefficients["beta"], coefficients["lr_t"]
-    prepared_l2, prepared_beta, prepared_rate = coefficients["parts_of_l2"]
-    if l2 is prepared_l2 and beta is prepared_beta and rate is prepared_rate:
+    if l2 is coefficients["l2_in_it"] and beta is coefficients["beta_in_it"] and rate is coefficients["lr_in_it"]:
         return coefficients["l2_with_beta"]
     return _with_beta(l2, beta, rate)
 

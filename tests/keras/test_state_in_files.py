@@ -306,3 +306,86 @@ def test_two_replicas_place_the_state_that_waited_together(library):
     losses = again.fit(DATA, np.zeros((16, 4)), batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"]
     np.testing.assert_allclose(losses, fit(model), rtol=1e-6)
     assert int(tf.convert_to_tensor(again.optimizer.wrapped.iterations)) == 8
+
+
+# Names that do not tell
+
+
+def trained(model):
+    compiled(model, wrapped())
+    fit(model)
+    return model
+
+
+def restored(model, folder, build):
+    """Return a model that ``build`` makes, with the weights and the state of another."""
+    path = saved(model, folder, "weights.h5")
+    again = build()
+    compiled(again, wrapped(learning_rate=0.5))
+    again.load_weights(path)
+    return again
+
+
+def twins():
+    """A model with one name for layers of two parts, which Keras loads without the names of the parts."""
+    parts = [keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, name="d")], name=name) for name in "ab"]
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, keras.layers.Dense(2, name="out")(parts[1](parts[0](inputs))))
+
+
+def counted_and_named():
+    """A model of which Keras counts some layers on, each time it is built."""
+    inputs = keras.Input((4,))
+    hidden = keras.layers.LayerNormalization()(keras.layers.Dense(4)(inputs))
+    return keras.Model(inputs, keras.layers.Dense(2, name="predictions")(keras.layers.Dense(4)(hidden)))
+
+
+@pytest.mark.parametrize("build", [twins, counted_and_named])
+def test_models_with_repeated_or_counted_names_go_by_their_order(build, tmp_path):
+    model = trained(build())
+    assert fit(loaded(saved(model, tmp_path))) == fit(model)
+    for _ in range(2):
+        again = restored(model, tmp_path, build)
+        assert fit(again) == fit(model)
+        model = again
+
+
+def test_names_that_keras_counts_from_elsewhere_go_by_their_order(tmp_path):
+    def build():
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, keras.layers.Dense(4)(keras.layers.Dense(4)(keras.layers.Dense(4)(inputs))))
+
+    keras.backend.clear_session()
+    model = trained(build())
+    path = saved(model, tmp_path, "weights.h5")
+    keras.backend.clear_session()
+    keras.layers.Dense(1)  # so that all names are one further on
+    again = build()
+    compiled(again, wrapped())
+    again.load_weights(path)
+    assert {layer.name for layer in model.layers} & {layer.name for layer in again.layers}
+    assert fit(again) == fit(model)
+
+
+def test_state_goes_where_keras_puts_the_weights_though_names_have_changed_places(tmp_path):
+    model = model_of(names="abc", name="net")
+    fit(model)
+    again = loaded(saved(model, tmp_path, "weights.h5"), names="bac", name="net")
+    assert fit(again) == fit(model)
+
+
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have:UserWarning")
+def test_layers_of_8_bits_keep_their_state(tmp_path):
+    model = model_of(names="ab")
+    model.quantize("float8")
+    model.compile(optimizer=wrapped(), loss="mse")  # not eager: Keras cannot train such layers eagerly
+
+    def losses():
+        return model.fit(DATA, DATA, batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"]
+
+    losses()
+    path = saved(model, tmp_path, "weights.h5")
+    expected = losses()
+    model.load_weights(path)
+    assert int(model.optimizer.iterations) == 4
+    assert losses() == expected

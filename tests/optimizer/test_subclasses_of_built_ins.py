@@ -399,3 +399,45 @@ def test_a_copy_of_the_coefficients_with_another_rate_is_as_good_as_they_are(nam
         return variable.numpy()
 
     np.testing.assert_allclose(moved(optreg.legacy), moved(KERAS), rtol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "Adamax", "Nadam", "Adagrad", "Adadelta", "Ftrl"])
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_subclass_may_replace_every_coefficient_by_a_copy(name, graph):
+    cls = getattr(optreg.legacy, name)
+
+    class Copying(cls):
+        def _prepare_local(self, var_device, var_dtype, apply_state):
+            super()._prepare_local(var_device, var_dtype, apply_state)
+            prepared = apply_state[(var_device, var_dtype)]
+            apply_state[(var_device, var_dtype)] = {key: tf.identity(value) for key, value in prepared.items()}
+
+    values = []
+    for each in (cls, Copying):
+        variable, optimizer = tf.Variable([1.0, 2.0]), each(0.1)
+
+        def step(optimizer=optimizer, variable=variable):
+            optimizer.apply_gradients([(tf.constant([1.0, -0.5]), variable)])
+
+        made = tf.function(step, autograph=False) if graph else step
+        made(), made()
+        values.append(variable.numpy())
+    np.testing.assert_array_equal(*values)
+
+
+def test_a_subclass_may_keep_something_of_its_own_under_a_name_of_keras():
+    class Own(optreg.legacy.SGD):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self._slots, self._dense_apply_args = {}, ["grad"]
+
+        def _updates(self):
+            return 3
+
+    optimizer, variable = Own(learning_rate=0.5), tf.Variable(1.0)
+    optimizer.apply_gradients([(tf.constant(1.0), variable)])
+    assert (optimizer._slots, optimizer._dense_apply_args, float(variable)) == ({}, ["grad"], 0.5)
+    adagrad = optreg.legacy.Adagrad()
+    adagrad._initial_accumulator_value = 0.5
+    adagrad.build([variable])
+    assert float(adagrad.get_slot(variable, "accumulator")) == 0.5

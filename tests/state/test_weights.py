@@ -286,3 +286,13 @@ def test_iterations_are_the_first_weight_even_if_a_slot_was_created_before_them(
     slot = optimizer.add_slot(variables[0], "average")
     iterations = optimizer.iterations
     assert [id(weight) for weight in optimizer.weights] == [id(iterations), id(slot)]
+
+
+def test_weights_are_set_back_to_zeros_of_any_kind(variables):
+    optimizer, theirs = SGD(0.5, momentum=0.5), tf_keras.optimizers.legacy.SGD(0.5, momentum=0.5)
+    for each in (optimizer, theirs):
+        train(each, variables)
+        each.set_weights([np.zeros(weight.shape) for weight in each.weights])
+    for one, other in zip(optimizer.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert int(optimizer.iterations) == 0

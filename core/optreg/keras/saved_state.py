@@ -23,7 +23,7 @@ from optreg.keras.variable_names import matched, of_one_name
 from optreg.optimizer.distribution import shared_name, variable_key, where_replicas_meet
 from optreg.optimizer.hyperparameters import is_schedule
 from optreg.optimizer.state.dictionary import is_number
-from optreg.optimizer.state.paths import Path, StateReport, array, flat, indexed
+from optreg.optimizer.state.paths import Path, StateReport, array, fits, flat, indexed
 
 State = dict[str, Any]
 """What ``Optimizer.state_dict`` returns."""
@@ -42,12 +42,14 @@ class SavedState:
     Args:
         optimizer: Name of the class.
         names: Names of the variables.
+        in_order: Whether that is their order in the model.
         functions: Hyperparameters that were functions, which a configuration holds as the number they returned.
         state: The state, its slots under the positions of the variables among ``names``.
     """
 
     optimizer: str
     names: tuple[str, ...]
+    in_order: bool
     functions: tuple[str, ...]
     state: State
 
@@ -56,7 +58,7 @@ class SavedState:
         left = [p for p in range(len(self.names)) if p not in positions and str(p) in self.state.get("slots", {})]
         slots = {str(new): self.state["slots"][str(old)] for new, old in enumerate(left)}
         names = tuple(self.names[position] for position in left)
-        return SavedState(self.optimizer, names, (), {"slots": slots}) if left else None
+        return SavedState(self.optimizer, names, False, (), {"slots": slots}) if left else None
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class StateInFiles:
     """Those seen so far. Also those without gradient, because a model that is loaded starts from all of them."""
 
     _keys: set[str] = field(default_factory=set)
+    _in_order: bool = False
     _waiting: _Waiting | None = None
     _of_absent: SavedState | None = None
     _guard: _Guard | None = None
@@ -92,8 +95,8 @@ class StateInFiles:
     def learn(self, variables: Any) -> None:
         """Take note of variables about to be trained. A function, which ``minimize`` takes too, is not called.
 
-        Where they are all that are known, in another order, theirs is the order from now on: layers that are trained
-        later stand where the model has them. One that a file held slots for gets them.
+        Where new ones come together with all others, theirs is the order from now on: layers that are trained later
+        stand where the model has them. One that a file held slots for gets them.
         """
         given: dict[str, Any] = {}
         for variable in () if callable(variables) else tf.nest.flatten(variables):
@@ -107,14 +110,20 @@ class StateInFiles:
         new = [variable for key, variable in given.items() if key not in self._keys]
         self._keys.update(given)
         self.variables.extend(new)
-        if len(given) == len(self.variables):
-            self.variables = list(given.values())
+        if new:
+            self._in_order = len(given) == len(self.variables)
+            if self._in_order:
+                self.variables = list(given.values())
         if new and self._of_absent is not None:
             self._give_to(new, self._of_absent)
 
+    def _learn_owned(self) -> None:
+        """Take note of variables that have slots and did not come through the model."""
+        self.learn([variable for variable, _ in self.optimizer._owned_slots()])
+
     def by_position(self) -> dict[str, Any]:
-        """Return ``{"0": variable, ...}``."""
-        return {str(position): variable for position, variable in enumerate(self.variables)}
+        """Return ``{"0": variable, ...}`` for those that an optimizer keeps state for."""
+        return {str(position): v for position, v in enumerate(self.variables) if has_state(v)}
 
     def by_name_in_files(self) -> dict[str, Any]:
         """Return the variables of the optimizer by the names that their values have in files."""
@@ -133,14 +142,15 @@ class StateInFiles:
         Raises:
             InvalidState: Two variables without a place in the model have one name, or values without names wait.
         """
-        self.learn([*self.variables, *(variable for variable, _ in self.optimizer._owned_slots())])
+        self._learn_owned()
         if self.optimizer._awaits_checkpoint():
             self.optimizer.build(self.variables)
         positions = self.by_position()
         state = self.optimizer.state_dict(positions)
         names = [shared_name(variable) for variable in self.variables]
         others = [name for name in state["slots"] if name not in positions]
-        slots = [*(state["slots"].get(position, {}) for position in positions), *(state["slots"][n] for n in others)]
+        slots = [state["slots"].get(str(position), {}) for position in range(len(self.variables))]
+        slots += [state["slots"][name] for name in others]
         names += others
         for saved in self._states_that_wait():
             names += saved.names
@@ -148,7 +158,12 @@ class StateInFiles:
         state["slots"] = {str(position): own for position, own in enumerate(slots) if own}
         if self._waiting is not None:
             state["weights"] = {**state["weights"], **self._states_that_wait()[0].state.get("weights", {})}
-        table = {"optimizer": _class_name(self.optimizer), "variables": names, "functions": self._functions()}
+        table = {
+            "optimizer": _class_name(self.optimizer),
+            "variables": names,
+            "in_order": self._in_order and len(names) == len(self.variables),
+            "functions": self._functions(),
+        }
         store[_TABLE] = np.frombuffer(json.dumps(table).encode(), np.uint8)
         for path, value in flat(state).items():
             store[_key(path)] = value.astype(np.float32) if value.dtype == tf.bfloat16.as_numpy_dtype else value
@@ -198,7 +213,9 @@ class StateInFiles:
         state = nested(values)
         if table is None:
             raise InvalidState(f"the file holds no state that an optimizer of optreg wrote. {_WAY_OUT}")
-        saved = SavedState(table["optimizer"], tuple(table["variables"]), tuple(table["functions"]), state)
+        saved = SavedState(
+            table["optimizer"], tuple(table["variables"]), table["in_order"], tuple(table["functions"]), state
+        )
         with tf.init_scope():
             self._require_same_optimizer(saved)
             self.take(saved)
@@ -246,22 +263,30 @@ class StateInFiles:
 
     def _place(self, saved: SavedState | list[Any], *, steps_made: int) -> None:
         """Set all state, or none; variables that the file does not know start anew."""
-        self.learn([*self.variables, *(variable for variable, _ in self.optimizer._owned_slots())])
+        self._learn_owned()
         if isinstance(saved, list):
             self._load(self._named(saved), self.by_position())
             return
         own = [shared_name(variable) for variable in self.variables]
-        pairs = matched(own, saved.names)
+        in_order = saved.in_order and self._in_order
+        pairs = matched(own, saved.names, in_order=in_order, fits=lambda ours, theirs: self._fits(ours, saved, theirs))
         if pairs is None:
             raise self._misfit(own, saved)
-        given = {str(theirs): self.variables[ours] for ours, theirs in pairs.items()}
-        new = {f"new {ours}": v for ours, v in enumerate(self.variables) if ours not in pairs}
+        known = {int(position): variable for position, variable in self.by_position().items()}
+        given = {str(theirs): known[ours] for ours, theirs in pairs.items() if ours in known}
+        new = {f"new {ours}": variable for ours, variable in known.items() if ours not in pairs}
         slots = {place: own for place, own in saved.state.get("slots", {}).items() if place in given}
         with tf.init_scope():  # a step may be being traced, which shall not hold the saved values
             state = {**saved.state, "slots": {**slots, **self._initial_slots(new, steps_made)}}
             state["hyperparameters"] = {**self._present(saved.functions), **saved.state.get("hyperparameters", {})}
             self._load(state, {**given, **new})
         self._of_absent = saved.without(list(pairs.values()))
+
+    def _fits(self, ours: int, saved: SavedState, theirs: int) -> bool:
+        """Whether the slots of a variable in the file have the shapes of one that is here."""
+        slots = self.optimizer._slot_table.of(self.variables[ours])
+        given = saved.state.get("slots", {}).get(str(theirs), {})
+        return all(name not in slots or fits(value, slots[name]) for name, value in given.items())
 
     def _give_to(self, variables: Sequence[Any], saved: SavedState) -> None:
         """Give slots of variables that were not there when the file was read to those that came."""
@@ -377,7 +402,14 @@ def _table_of(value: Any) -> Any | None:
         table = json.loads(value.tobytes())
     except (AttributeError, ValueError):
         return None
-    return table if isinstance(table, dict) and {"optimizer", "variables", "functions"} <= set(table) else None
+    return (
+        table if isinstance(table, dict) and {"optimizer", "variables", "in_order", "functions"} <= set(table) else None
+    )
+
+
+def has_state(variable: Any) -> bool:
+    """Whether a step keeps state for a variable; those of 8-bit layers are replaced by what comes as their gradient."""
+    return not getattr(variable, "overwrite_with_gradient", False)
 
 
 def _class_name(optimizer: Any) -> str:

@@ -1,27 +1,47 @@
 """Which variable of a file is which variable of a model.
 
-Names tell, whatever layers were frozen before or since. In a model that was built anew all may be others, because Keras
-counts its layers; then the order of the variables does, if there are as many.
+Keras places the weights of a file by the structure of the model, and so goes the order of the variables, where there
+are as many as the optimizer was last given at once. Where layers were frozen or thawed in between, names tell.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+_COUNTED = re.compile(r"_\d+$")
 
 
-def matched(own: Sequence[str], theirs: Sequence[str]) -> dict[int, int] | None:
+def matched(
+    own: Sequence[str], theirs: Sequence[str], *, in_order: bool, fits: Callable[[int, int], bool]
+) -> dict[int, int] | None:
     """Return position here to position in the file for the variables that a file has state for, or None if unknown.
 
-    All names decide where one side has all those of the other. Where none is common, as in a model that was built
-    anew, the order does. Anything between is not guessed.
+    Args:
+        own: Names of the variables here.
+        theirs: Names of the variables in the file.
+        in_order: Whether both are in the order of their models.
+        fits: Whether the state at a position in the file has the shapes of that at a position here.
     """
+    order = {position: position for position in range(len(own))}
     pairs = of_one_name(own, theirs)
-    if len(pairs) in {len(own), len(theirs)}:
-        return pairs
-    if len(own) == len(theirs) and not pairs:
-        return {position: position for position in range(len(own))}
-    return None
+    if len(own) != len(theirs):
+        return pairs if len(pairs) in {len(own), len(theirs)} else None
+    all_named = len(pairs) == len(own)
+    if all(map(_alike, own, theirs)) or not pairs:
+        return order
+    if in_order and (all_named or not _contradict(own, pairs)) and all(fits(at, at) for at in order):
+        return order
+    return pairs if all_named else None
+
+
+def _contradict(own: Sequence[str], pairs: Mapping[int, int]) -> bool:
+    """Whether a name is at another place than in the file, and not because Keras counts its layers (``dense_3``)."""
+    return any(
+        here != there and not any(_COUNTED.search(part) for part in own[here].split("/"))
+        for here, there in pairs.items()
+    )
 
 
 def of_one_name(own: Sequence[str], theirs: Sequence[str]) -> dict[int, int]:
@@ -47,6 +67,10 @@ def of_one_name(own: Sequence[str], theirs: Sequence[str]) -> dict[int, int]:
         for other in others
         if times[other] == 1
     }
+
+
+def _alike(name: str, other: str) -> bool:
+    return name == other or name.endswith(f"/{other}") or other.endswith(f"/{name}")
 
 
 def _ends(name: str) -> list[str]:

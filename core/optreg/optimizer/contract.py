@@ -189,7 +189,7 @@ class Optimizer(
             pairs = list(self._pipeline.transform(pairs))
             if type(self)._distributed_apply is not KerasInternals._distributed_apply:
                 return self._apply_by_override(pairs, apply_state, name)
-            return distribution.update_every_copy(pairs, self._updates(apply_state))
+            return distribution.update_every_copy(pairs, self._joint_updates(apply_state))
 
     def _accepted(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> list[Pair]:
         """Return the pairs that have a gradient; whatever can be refused is refused here, before anything changes."""
@@ -220,7 +220,7 @@ class Optimizer(
         overridden = functools.partial(self._distributed_apply, apply_state=apply_state)
         return tf.distribute.get_replica_context().merge_call(overridden, args=(list(pairs),), kwargs={"name": name})
 
-    def _updates(self, apply_state: ApplyState) -> distribution.Updates:
+    def _joint_updates(self, apply_state: ApplyState) -> distribution.Updates:
         """Return how one step is applied."""
 
         def update(gradient: Any, variable: Any) -> Any:

@@ -13,6 +13,17 @@ from optreg.optimizer.distribution import Pair, Updates, strategy_scope, update_
 from optreg.optimizer.state.slots import SlotTable
 
 
+class _View:
+    """A property in whose place a class may put an attribute of its own, as it could in Keras 2.9."""
+
+    def __init__(self, read: Callable[[Any], Any]) -> None:
+        self._read = read
+        self.__doc__ = read.__doc__
+
+    def __get__(self, optimizer: Any, owner: type | None = None) -> Any:
+        return self if optimizer is None else self._read(optimizer)
+
+
 class KerasInternals(OptionAttributes):
     """Part of the optimizer that old code knows by names which were never public: nothing here is kept twice."""
 
@@ -20,18 +31,18 @@ class KerasInternals(OptionAttributes):
     _resource_apply_dense: Callable[..., Any]
     _resource_apply_sparse: Callable[..., Any]
     _slot_table: SlotTable
-    _updates: Callable[[ApplyState], Updates]
+    _joint_updates: Callable[[ApplyState], Updates]
 
     _clipvalue = OptionAttributes.clipvalue
     _clipnorm = OptionAttributes.clipnorm
     _global_clipnorm = OptionAttributes.global_clipnorm
 
-    @property
+    @_View
     def _dense_apply_args(self) -> list[str]:
         """The names of the arguments of ``_resource_apply_dense``, ``self`` included."""
         return inspect.getfullargspec(self._resource_apply_dense).args
 
-    @property
+    @_View
     def _sparse_apply_args(self) -> list[str]:
         """The names of the arguments of ``_resource_apply_sparse``, ``self`` included."""
         return inspect.getfullargspec(self._resource_apply_sparse).args
@@ -50,7 +61,7 @@ class KerasInternals(OptionAttributes):
         """The hyperparameters by name."""
         return self._hyperparameters.values
 
-    @property
+    @_View
     def _slots(self) -> Mapping[str, Mapping[str, Any]]:
         """The slots by the key of their variable and by name, to be read; ``add_slot`` makes new ones."""
         return self._slot_table.by_key()
@@ -66,4 +77,4 @@ class KerasInternals(OptionAttributes):
         self, distribution: Any, grads_and_vars: Sequence[Pair], apply_state: ApplyState, name: str | None = None
     ) -> Any:
         """Apply the pairs inside a ``merge_call``; where a class overrides it, every step goes this way."""
-        return update_across_replicas(distribution, grads_and_vars, self._updates(apply_state))
+        return update_across_replicas(distribution, grads_and_vars, self._joint_updates(apply_state))

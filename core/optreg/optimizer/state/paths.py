@@ -102,6 +102,14 @@ def numbers(what: str, value: Any) -> Any:
     raise InvalidState(f"{what} must be a number or an array of numbers, received {received}")
 
 
+def as_whole(value: Any, variable: Any) -> Any:
+    """Return floats without fractions as the integers that a variable holds, such as zeros for a counter."""
+    dtype = _dtype(variable)
+    if dtype.is_integer and value.dtype.kind == "f" and np.all(np.isfinite(value) & (value == np.floor(value))):
+        return value.astype(dtype.as_numpy_dtype)
+    return value
+
+
 def check_count(owner: str, value: Any) -> None:
     """Refuse a number of steps below 0.
 

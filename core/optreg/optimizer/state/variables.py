@@ -15,7 +15,7 @@ from optreg.optimizer.graphs.sessions import assign_value, read_values, require_
 from optreg.optimizer.hyperparameters import HyperparameterTable
 from optreg.optimizer.state.dictionary import StateDictionary
 from optreg.optimizer.state.partitioned import in_parts, slot_arguments
-from optreg.optimizer.state.paths import check_count, fits, numbers
+from optreg.optimizer.state.paths import as_whole, check_count, fits, numbers
 from optreg.optimizer.state.slots import SlotTable, initial_value, slot_shape
 from optreg.optimizer.strategies import common_strategy
 
@@ -244,6 +244,7 @@ class OptimizerState(StateDictionary):
         if len(values) != len(own):
             hint = "" if own else " The optimizer has no state yet: call build(var_list) first."
             raise InvalidState(f"set_weights() received {len(values)} arrays for {len(own)} weights.{hint}")
+        values = [as_whole(value, weight) for weight, value in zip(own, values, strict=True)]
         for position, (weight, value) in enumerate(zip(own, values, strict=True)):
             if not fits(value, weight):
                 raise InvalidState(
