@@ -13,7 +13,7 @@ from optreg.errors import InvalidConfig, InvalidGradients
 from optreg.keras import identifiers
 from optreg.keras.learning_rate import set_learning_rate
 from optreg.keras.saved_form import configuration_of, optimizer_from
-from optreg.keras.saved_state import StateInFiles
+from optreg.keras.saved_state import StateInFiles, is_overwritten
 from optreg.optimizer.distribution import variable_key
 from optreg.optimizer.gradients import map_values
 from optreg.registry.keras_configs import refuse_if_used
@@ -78,7 +78,7 @@ class WrappedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
     def build(self, variables: Sequence[Any]) -> None:
         """Create the state for the variables, and restore what was loaded before they were known."""
         self._state.learn(variables)
-        self.wrapped.build([variable for variable in variables if not _is_overwritten(variable)])
+        self.wrapped.build([variable for variable in variables if not is_overwritten(variable)])
         if self._state.variables:  # the HDF5 format builds with no variables at all
             self._state.settle()
             self.built = True  # afterwards, because every replica has to come here
@@ -116,9 +116,9 @@ class WrappedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     def _step(self, pairs: list[tuple[Any, Any]]) -> None:
         for gradient, variable in pairs:
-            if _is_overwritten(variable) and gradient is not None:
+            if is_overwritten(variable) and gradient is not None:
                 variable.assign(gradient)  # 8-bit layers return the new value of such a variable as its gradient
-        pairs = [(self._unscaled(gradient), variable) for gradient, variable in pairs if not _is_overwritten(variable)]
+        pairs = [(self._unscaled(gradient), variable) for gradient, variable in pairs if not is_overwritten(variable)]
         self.wrapped.apply_gradients(pairs)
 
     def _unscaled(self, gradient: Any) -> Any:
@@ -237,7 +237,3 @@ class _Views:
 
 def _learning_rate_is_elsewhere() -> float:
     raise InvalidConfig("the learning rate belongs to the wrapped optimizer")
-
-
-def _is_overwritten(variable: Any) -> bool:
-    return bool(getattr(variable, "overwrite_with_gradient", False))

@@ -123,7 +123,7 @@ class StateInFiles:
 
     def by_position(self) -> dict[str, Any]:
         """Return ``{"0": variable, ...}`` for those that an optimizer keeps state for."""
-        return {str(position): v for position, v in enumerate(self.variables) if has_state(v)}
+        return {str(position): v for position, v in enumerate(self.variables) if not is_overwritten(v)}
 
     def by_name_in_files(self) -> dict[str, Any]:
         """Return the variables of the optimizer by the names that their values have in files."""
@@ -407,9 +407,9 @@ def _table_of(value: Any) -> Any | None:
     )
 
 
-def has_state(variable: Any) -> bool:
-    """Whether a step keeps state for a variable; those of 8-bit layers are replaced by what comes as their gradient."""
-    return not getattr(variable, "overwrite_with_gradient", False)
+def is_overwritten(variable: Any) -> bool:
+    """Whether a variable is replaced by what comes as its gradient, as 8-bit layers want it; it has no state."""
+    return bool(getattr(variable, "overwrite_with_gradient", False))
 
 
 def _class_name(optimizer: Any) -> str:
