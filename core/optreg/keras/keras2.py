@@ -14,7 +14,7 @@ import tf_keras
 from optreg.keras import identifiers
 from optreg.keras.learning_rate import set_learning_rate
 from optreg.keras.saved_form import configuration_of, optimizer_from
-from optreg.keras.saved_state import StateInFiles
+from optreg.keras.state_in_files import StateInFiles
 
 
 @tf_keras.utils.register_keras_serializable(package=identifiers.PACKAGE, name=identifiers.CLASS_NAME)

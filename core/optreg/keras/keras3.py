@@ -13,7 +13,8 @@ from optreg.errors import InvalidConfig, InvalidGradients
 from optreg.keras import identifiers
 from optreg.keras.learning_rate import set_learning_rate
 from optreg.keras.saved_form import configuration_of, optimizer_from
-from optreg.keras.saved_state import StateInFiles, is_overwritten
+from optreg.keras.state_in_files import StateInFiles
+from optreg.keras.trained_variables import is_overwritten
 from optreg.optimizer.distribution import variable_key
 from optreg.optimizer.gradients import map_values
 from optreg.registry.keras_configs import refuse_if_used
@@ -167,7 +168,7 @@ class WrappedOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
     @property
     def variables(self) -> list[Any]:
         """The state of the wrapped optimizer as Keras variables: iterations, hyperparameters, slots."""
-        named = self._state.by_name_in_files()
+        named = self._state.named_variables()
         # "slots:0:m" in a file is "0:m" here
         return [self._views.of(variable, name.partition(":")[2] or name) for name, variable in named.items()]
 
