@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from optreg.errors import InvalidState, listing
 from optreg.keras.saved_state import WAY_OUT, SavedState, State, key_of, nested
-from optreg.keras.trained_variables import TrainedVariables
+from optreg.keras.trained_variables import TrainedVariables, is_overwritten
 from optreg.keras.variable_names import matched, of_one_name
 from optreg.optimizer.distribution import shared_name
 from optreg.optimizer.hyperparameters import is_schedule
@@ -142,8 +142,11 @@ class Placing:
 
     def _fits(self, ours: int, saved: SavedState, theirs: int) -> bool:
         """Whether the slots of a variable in the file have the shapes of one that is here."""
+        given = saved.slots_at(theirs)
+        if is_overwritten(self.trained.all[ours]):
+            return not given
         slots = self.optimizer._slot_table.of(self.trained.all[ours])
-        return all(name not in slots or fits(value, slots[name]) for name, value in saved.slots_at(theirs).items())
+        return all(name not in slots or fits(value, slots[name]) for name, value in given.items())
 
     def _initial_slots(self, variables: Mapping[str, Any], steps_made: int) -> State:
         """Return the slots of variables as they are before the first step."""
