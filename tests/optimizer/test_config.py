@@ -161,6 +161,17 @@ def test_a_constructor_argument_left_out_of_the_configuration_is_named():
         Forgetful().get_config()
 
 
+def test_a_configuration_that_is_no_dictionary_is_named():
+    class Mute(Bare):
+        def get_config(self):
+            return None
+
+    with pytest.raises(
+        InvalidConfig, match=r"Mute.get_config\(\) returned None of type NoneType: override it to return"
+    ):
+        Mute("Mute").get_config()
+
+
 def test_a_subclass_with_new_arguments_and_no_get_config_is_named():
     class Tuned(SGD):
         def __init__(self, strength=1.0, name="Tuned", **kwargs):

@@ -190,13 +190,75 @@ def make_lookahead(base, inner_class):
     return lambda **kwargs: Lookahead(inner_class(0.1, momentum=0.5), **kwargs)
 
 
+def make_split(base, inner_class):
+    """Gives each variable to one of two optimizers; its weights are theirs, and its counter cannot be replaced."""
+
+    class Split(base):
+        _HAS_AGGREGATE_GRAD = True
+
+        def __init__(self, matrices, others, name="Split"):
+            super().__init__(name)
+            self._parts = [matrices, others]
+            for number, part in enumerate(self._parts):
+                self._track_trackable(part, name=f"part_{number}")
+
+        @property
+        def weights(self):
+            return [weight for part in self._parts for weight in part.weights]
+
+        @base.iterations.setter
+        def iterations(self, variable):
+            raise NotImplementedError("the parts count for themselves")
+
+        def get_slot_names(self):
+            return [name for part in self._parts for name in part.get_slot_names()]
+
+        @property
+        def learning_rate(self):
+            return self._parts[0].learning_rate
+
+        @learning_rate.setter
+        def learning_rate(self, value):
+            for part in self._parts:
+                part.learning_rate = value
+
+        def apply_gradients(self, grads_and_vars, name=None, **kwargs):
+            lists = [[], []]
+            for gradient, variable in grads_and_vars:
+                lists[len(variable.shape) != 2].append((gradient, variable))
+            with tf.init_scope():
+                _ = self.iterations
+                for part, pairs in zip(self._parts, lists, strict=True):
+                    part._create_slots([variable for _, variable in pairs])
+            return tf.distribute.get_replica_context().merge_call(self._apply_parts, args=(lists, name), kwargs=kwargs)
+
+        def _apply_parts(self, distribution, lists, name, **kwargs):
+            with tf.name_scope(self._name):
+                operations = [
+                    distribution.extended.call_for_each_replica(part.apply_gradients, args=(pairs,), kwargs=kwargs)
+                    for part, pairs in zip(self._parts, lists, strict=True)
+                ]
+                return tf.group(*operations, name=name or "step")
+
+        def get_config(self):
+            return {**super().get_config(), "matrices": {}, "others": {}}
+
+    return lambda: Split(inner_class(0.1, momentum=0.5), inner_class(0.2, momentum=0.9, name="Other"))
+
+
 LEGACY = tf_keras.optimizers.legacy
+
+
+def sgd_of(base):
+    """Return the SGD of the library that a base class belongs to."""
+    return optreg.get_optimizer("sgd").__class__ if base is optreg.Optimizer else LEGACY.SGD
+
+
 MAKERS = {
     "adabound": make_adabound,
     "signum": make_signum,
-    "lookahead": lambda base: make_lookahead(
-        base, optreg.get_optimizer("sgd").__class__ if base is optreg.Optimizer else LEGACY.SGD
-    ),
+    "lookahead": lambda base: make_lookahead(base, sgd_of(base)),
+    "split": lambda base: make_split(base, sgd_of(base)),
 }
 
 
@@ -228,7 +290,7 @@ def test_a_class_of_keras_29_trains_alike_after_changing_its_base(name, graph):
     theirs, reference = trained(MAKERS[name](LEGACY.Optimizer), graph=graph, change=change)
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, other, rtol=2e-6, atol=2e-7)
-    assert len(optimizer.weights) == len(reference.weights)
+    assert [weight.name for weight in optimizer.weights] == [weight.name for weight in reference.weights]
     assert optimizer.get_slot_names() == reference.get_slot_names()
     assert set(optimizer.get_config()) == set(reference.get_config())
 

@@ -41,7 +41,7 @@ class Configurable:
         Override it to add the constructor's own arguments.
 
         Raises:
-            InvalidConfig: The dictionary leaves out arguments of the constructor.
+            InvalidConfig: It is no dictionary, or leaves out arguments of the constructor.
         """
         config: dict[str, Any] = {"name": self._name}
         config |= {option: threshold for option, threshold in self._clip.items() if threshold is not None}
@@ -106,7 +106,12 @@ def complete(get_config: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dic
     return checked
 
 
-def _require_complete(cls: type, config: Mapping[str, Any]) -> None:
+def _require_complete(cls: type, config: Any) -> None:
+    if not isinstance(config, Mapping):
+        raise InvalidConfig(
+            f"{cls.__name__}.get_config() returned {describe_value(config)}: override it to return the dictionary of "
+            "super().get_config() with the constructor's own arguments"
+        )
     steps = {"gradient_aggregator", "gradient_transformers", *BASE_OPTIONS}
     given = set(config) | ({"lr"} if "learning_rate" in config else set())
     left_out = [name for name in constructor_arguments(cls) if name not in given and name not in steps]

@@ -178,6 +178,11 @@ def operation_scope(name: str) -> AbstractContextManager[Any]:
     return nullcontext() if tf.executing_eagerly() else tf.name_scope(name)
 
 
+def naming_scope(name: str) -> AbstractContextManager[Any]:
+    """Return the name scope of state that is created eagerly, so that its names are those that it has in a graph."""
+    return tf.name_scope(name) if tf.executing_eagerly() else nullcontext()
+
+
 def where_replicas_meet(action: Callable[[], None]) -> None:
     """Call a function once, outside of the replicas, which all have to come here; or where there are none."""
     if not tf.distribute.has_strategy() or tf.distribute.in_cross_replica_context():

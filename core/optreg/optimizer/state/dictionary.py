@@ -159,9 +159,7 @@ class StateDictionary(CopyableState):
             slots = {id(slot) for _, own in self._slot_table.owned() for slot in own.values()} - before
             created = [weight for weight in self._weights if id(weight) not in before | slots]
             self._slot_table.drop([weight for weight in self._weights if id(weight) in slots])
-            # Iterations and weights of the optimizer's own stay, as they were created; iterations come first.
-            first = [weight for weight in created if weight is self._iterations]
-            self._weights[:] = [*first, *weights, *(weight for weight in created if weight is not self._iterations)]
+            self._weights[:] = [*weights, *created]  # iterations and weights of the optimizer's own stay
             self._known_variables, self._switched_on, self._detached = known, switched, detached
 
         return undo

@@ -54,7 +54,7 @@ class OptimizerState(StateDictionary):
             self._require_one_home(var_list, new)
         if not new and self._hyperparameters.created and self._iterations is not None:
             return
-        with distribution.state_scope(self._distribution_strategy):
+        with distribution.naming_scope(self._name), distribution.state_scope(self._distribution_strategy):
             _ = self.iterations
             self._create_hypers()
             if new:
@@ -192,7 +192,8 @@ class OptimizerState(StateDictionary):
         """Number of steps made, an int64 variable; created by the first use."""
         if self._iterations is None:
             with distribution.state_scope(self._distribution_strategy):
-                self.iterations = distribution.create_scalar("iter", 0, tf.int64)
+                # Not through the setter, which a class may have replaced to refuse what is assigned.
+                self._count_with(distribution.create_scalar("iter", 0, tf.int64))
         return self._iterations
 
     @iterations.setter
@@ -206,12 +207,15 @@ class OptimizerState(StateDictionary):
             raise InvalidVariable(
                 f"iterations must be a scalar integer variable, received {distribution.describe_value(variable)}"
             )
+        self._count_with(variable)
+
+    def _count_with(self, variable: Any) -> None:
         self._iterations = self._track("iter", variable)
-        self._weights.insert(0, variable)
+        self._weights.append(variable)
 
     @property
     def weights(self) -> list[Any]:
-        """The variables of the optimizer: iterations, then slots in the order of their creation."""
+        """The variables of the optimizer in the order of their creation: a step creates iterations, then slots."""
         return self._weights
 
     def variables(self) -> list[Any]:
