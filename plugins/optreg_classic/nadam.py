@@ -153,6 +153,7 @@ class Nadam(Optimizer):
                 "one_minus_m_schedule_next": lambda: tf.cast(rest_of_m, dtype),
                 "v_t_prime_denominator": lambda: tf.cast(rest_of_v, dtype),
             },
+            self._finish_step,
         )
 
     def _finish_step(self) -> Any:

@@ -17,11 +17,19 @@ class Coefficients(dict[str, Any]):
     Args:
         values: Name to coefficient, as a dictionary has them.
         later: Name to a function that computes the coefficient from what the step has read already.
+        finish: The ``_finish_step`` of the optimizer that prepared them, for the step of another one around it: whoever
+            makes a step with these coefficients calls it once, before the step is counted.
     """
 
-    def __init__(self, values: Mapping[str, Any] | None = None, later: Mapping[str, Callable[[], Any]] | None = None):
+    def __init__(
+        self,
+        values: Mapping[str, Any] | None = None,
+        later: Mapping[str, Callable[[], Any]] | None = None,
+        finish: Callable[[], Any] | None = None,
+    ) -> None:
         super().__init__(values or {})
         self._later = later or {}
+        self.finish = finish
 
     def __missing__(self, name: str) -> Any:
         value = self._later[name]()

@@ -16,6 +16,7 @@ from optreg.errors import IncompleteOptimizer, InvalidGradients, UnknownHyperpar
 from optreg.optimizer import distribution
 from optreg.optimizer.authoring import ApplyState, AuthorMethods, missing_method, takes_apply_state
 from optreg.optimizer.clipping import CLIP_NAMES, clip, clip_thresholds
+from optreg.optimizer.coefficients import Coefficients
 from optreg.optimizer.completeness import require_update_method, takes_sparse_gradients
 from optreg.optimizer.config import Configurable, check_options
 from optreg.optimizer.distribution import Pair
@@ -228,7 +229,9 @@ class Optimizer(
                 return self._pipeline.apply_sparse(gradient.values, variable, gradient.indices, apply_state)
             return self._constrained(variable, self._pipeline.apply_dense(gradient, variable, apply_state))
 
-        return distribution.Updates(self._pipeline.offer_updates(apply_state), update, self._count_step)
+        return distribution.Updates(
+            self._pipeline.offer_updates(apply_state), update, functools.partial(self._count_step, apply_state)
+        )
 
     def _apply_dense(self, grad: Any, var: Any, apply_state: ApplyState) -> Any:
         """Update one variable by the class's own method."""
@@ -248,13 +251,19 @@ class Optimizer(
         arguments = {"apply_state": apply_state} if self._sparse_takes_state else {}
         return self._resource_apply_sparse_duplicate_indices(grad, var, indices, **arguments)
 
-    def _count_step(self, operations: Sequence[Any]) -> Any:
+    def _count_step(self, apply_state: ApplyState, operations: Sequence[Any]) -> Any:
         operations = distribution.graph_operations(operations)
+        # Coefficients of an optimizer that this one is around say that its step ends here, too.
+        finish = [self._finish_step]
+        for state in apply_state.values():
+            if isinstance(state, Coefficients) and state.finish is not None and state.finish not in finish:
+                finish.append(state.finish)
         if not operations and tf.executing_eagerly():
-            self._finish_step()
+            for one in finish:
+                one()
             return self.iterations.assign_add(1)
         with tf.control_dependencies(operations):
-            finished = distribution.graph_operations([self._finish_step()])
+            finished = distribution.graph_operations([one() for one in finish])
         with tf.control_dependencies([*operations, *finished]):
             return self.iterations.assign_add(1, read_value=False)
 
