@@ -189,6 +189,30 @@ def test_ours_given_bare_to_a_keras_says_how_to_wrap_it_and_what_it_says_works(p
     assert model.optimizer.wrapped is ours
 
 
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_a_class_given_to_a_keras_says_how_to_wrap_it_and_what_it_says_works(problem, library):
+    model = problem.model(library)
+    with pytest.raises(
+        ValueError, match=r"Could not interpret optimizer.*<class 'optreg_classic\.adam\.Adam'>"
+    ) as refusal:
+        model.compile(optimizer=optreg.legacy.Adam, loss="mse")
+    [advice] = re.findall(rf'optreg\.keras\.wrap\(Adam\(\), library="{library.__name__}"\)', str(refusal.value))
+    model.compile(optimizer=eval(advice, {"optreg": optreg, "Adam": optreg.legacy.Adam}), loss="mse")
+    assert isinstance(model.optimizer.wrapped, optreg.legacy.Adam)
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_a_loss_scale_given_bare_to_a_keras_says_what_to_wrap_and_what_it_says_works(problem, library):
+    ours, model = optreg.LossScaleOptimizer("adam"), problem.model(library)
+    with pytest.raises(
+        ValueError, match=r"Could not interpret optimizer.*optreg\.LossScaleOptimizer around"
+    ) as refusal:
+        model.compile(optimizer=ours, loss="mse")
+    [advice] = re.findall(rf'optreg\.keras\.wrap\([a-z_.]*, library="{library.__name__}"\)', str(refusal.value))
+    model.compile(optimizer=eval(advice, {"optreg": optreg, "optimizer": ours}), loss="mse")
+    assert model.optimizer.wrapped is ours.inner_optimizer
+
+
 def test_the_adapter_of_the_other_keras_says_how_to_wrap_it(problem):
     with pytest.raises(ValueError, match=r'wrapped for Keras 3.*wrap\(\.\.\., library="tf_keras"\)'):
         problem.model(tf_keras).compile(optimizer=optreg.keras.wrap("adam"), loss="mse")

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 import optreg
-from optreg.errors import InvalidConfig
+from optreg.errors import InvalidConfig, UnknownHyperparameter
 from optreg.optimizer import Optimizer
 from optreg_classic.adam import Adam
 from optreg_classic.nadam import Nadam
@@ -213,3 +213,18 @@ def test_a_configuration_saved_with_a_plugin_is_refused_when_it_is_read():
     with pytest.raises(InvalidConfig, match="saved with .*Halving' among plugins, which cannot be saved"):
         SGD.from_config(config)
     assert SGD.from_config({**config, "plugins": []}).get_config() == SGD(0.5).get_config()
+
+
+def test_a_misspelt_argument_gets_a_suggestion_where_the_constructor_takes_no_further_keywords():
+    class Strict(optreg.Optimizer):
+        def __init__(self, learning_rate=0.1, name="Strict"):
+            super().__init__(name)
+            self._set_hyper("learning_rate", learning_rate)
+
+        def _resource_apply_dense(self, grad, var, apply_state=None):
+            return var.assign_sub(grad)
+
+    with pytest.raises(UnknownHyperparameter, match="Strict: unknown hyperparameter 'learning_rat'.*'learning_rate'"):
+        Strict(learning_rat=0.5)
+    with pytest.raises(TypeError, match="takes from 1 to 3 positional arguments"):
+        Strict(0.1, "name", 3)

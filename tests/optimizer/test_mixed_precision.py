@@ -199,6 +199,85 @@ def test_gradients_are_unscaled_in_their_own_dtype_and_in_their_own_form():
     assert slices.dense_shape is sparse.dense_shape
 
 
+def test_losses_in_other_forms_are_scaled():
+    wrapper = LossScaleOptimizer("sgd", initial_scale=4.0)
+    nest = wrapper.get_scaled_loss({"a": tf.constant(1.0), "b": [np.float64(2.0), tf.constant([1.0, 3.0])]})
+    assert (float(nest["a"]), float(nest["b"][0]), nest["b"][1].numpy().tolist()) == (4.0, 8.0, [4.0, 12.0])
+    assert wrapper.get_scaled_loss(tf.ragged.constant([[1.0], [2.0, 3.0]])).to_list() == [[4.0], [8.0, 12.0]]
+    assert tf.sparse.to_dense(wrapper.get_scaled_loss(tf.sparse.from_dense([0.0, 2.0]))).numpy().tolist() == [0.0, 8.0]
+
+
+def test_gradients_of_a_nest_and_in_arrays_are_unscaled():
+    wrapper = LossScaleOptimizer("sgd", initial_scale=4.0)
+    variables = {"a": tf.Variable(3.0), "b": [tf.Variable(1.0), tf.Variable(2.0)]}
+    with tf.GradientTape() as tape:
+        loss = wrapper.get_scaled_loss(variables["a"] ** 2 * variables["b"][1])
+    gradients = wrapper.get_unscaled_gradients(tape.gradient(loss, variables))
+    assert (float(gradients["a"]), gradients["b"][0], float(gradients["b"][1])) == (12.0, None, 9.0)
+    dense, sparse = wrapper.get_unscaled_gradients([np.ones(2, "float16"), tf.IndexedSlices([[8.0]], [1])])
+    assert (dense.dtype, dense.numpy().tolist()) == (tf.float16, [0.25, 0.25])
+    np.testing.assert_array_equal(sparse.values, [[2.0]])
+
+
+@pytest.mark.parametrize(
+    ("loss", "complaint"),
+    [
+        (None, "is None of type NoneType and no tensor"),
+        ("a", "is 'a' of type str and no tensor"),
+        ([tf.constant(1.0), None], "is None of type NoneType and no tensor"),
+        (tf.constant(3), "a loss of dtype int32 has no gradient"),
+        (True, "a loss of dtype bool has no gradient"),
+    ],
+)
+def test_what_is_no_loss_is_refused(loss, complaint):
+    wrapper, variable = LossScaleOptimizer("sgd"), tf.Variable(1.0)
+    for attempt in (
+        lambda: wrapper.get_scaled_loss(loss),
+        wrapper.get_scaled_loss(lambda: loss),
+        lambda: wrapper.minimize(lambda: loss, [variable]),
+    ):
+        with pytest.raises(InvalidGradients, match=complaint):
+            attempt()
+
+
+@pytest.mark.parametrize(
+    ("gradients", "complaint"),
+    [
+        (None, "takes a list of gradients, .* and received None"),
+        (tf.constant(1.0), r"takes a list of gradients, as tape.gradient\(loss, \[variable\]\) returns it"),
+        (tf.IndexedSlices(tf.ones(1), tf.constant([0])), "takes a list of gradients, .* received a IndexedSlices"),
+        (["a"], "takes floating-point tensors or arrays, tf.IndexedSlices and None, and received 'a'"),
+        ([tf.constant([1, 2])], r"and received a EagerTensor of shape \(2,\) and dtype int32"),
+    ],
+)
+def test_what_is_no_gradient_is_not_unscaled(gradients, complaint):
+    with pytest.raises(InvalidGradients, match=complaint):
+        LossScaleOptimizer("sgd").get_unscaled_gradients(gradients)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda wrapper: wrapper.get_scaled_loss(tf.constant(1.0)),
+        lambda wrapper: wrapper.get_unscaled_gradients([tf.constant(1.0)]),
+        lambda wrapper: wrapper.apply_gradients([(tf.constant(1.0), tf.Variable(1.0))]),
+    ],
+)
+def test_a_scale_of_another_graph_is_refused_before_anything_is_created(use):
+    eager = LossScaleOptimizer("sgd")
+    with tf.Graph().as_default():
+        in_graph = LossScaleOptimizer("sgd")
+        with pytest.raises(
+            WrongContext, match="'current_loss_scale' was created eagerly, and the step is made in a gr"
+        ):
+            use(eager)
+    with tf.Graph().as_default(), pytest.raises(WrongContext, match="in another graph, .* one optimizer in each graph"):
+        use(in_graph)
+    with pytest.raises(WrongContext, match="was created in a graph, and the step is made eagerly"):
+        use(in_graph)
+    assert eager.weights == in_graph.weights == []
+
+
 def test_a_gradient_in_half_precision_is_divided_before_it_is_rounded():
     # 2 ** -25 is no float16: as a factor it would make every gradient 0.
     wrapper = LossScaleOptimizer("sgd", initial_scale=2.0**25)
@@ -405,8 +484,31 @@ def test_iterations_given_before_the_first_step_count_the_steps():
             HyperparameterTypeError,
             "dynamic must be True or False, received 2.0",
         ),
-        (lambda: LossScaleOptimizer("sgd", initial_scale=0.0), InvalidHyperparameter, r"must be in \(0, inf\), rece"),
-        (lambda: LossScaleOptimizer("sgd", initial_scale=INF), InvalidHyperparameter, r"must be in \(0, inf\), rece"),
+        (
+            lambda: LossScaleOptimizer("sgd", initial_scale=0.0),
+            InvalidHyperparameter,
+            r"must be in \[1.2e-38, 3.4e\+38",
+        ),
+        (
+            lambda: LossScaleOptimizer("sgd", initial_scale=INF),
+            InvalidHyperparameter,
+            r"must be in \[1.2e-38, 3.4e\+38",
+        ),
+        (lambda: LossScaleOptimizer("sgd", initial_scale=1e39), InvalidHyperparameter, r"3.4e\+38\], received 1e\+39"),
+        (lambda: LossScaleOptimizer("sgd", initial_scale=1e-50), InvalidHyperparameter, "received 1e-50"),
+        (
+            lambda: LossScaleOptimizer("sgd", foo=1),
+            UnknownHyperparameter,
+            "'foo'. Allowed: inner_optimizer, dynamic, i",
+        ),
+        (lambda: LossScaleOptimizer("sgd", inital_scale=1.0), UnknownHyperparameter, "Did you mean 'initial_scale'"),
+        (lambda: LossScaleOptimizer.from_config({"foo": 1}), UnknownHyperparameter, "unknown hyperparameter 'foo'"),
+        (lambda: LossScaleOptimizer.from_config({}), HyperparameterTypeError, "'inner_optimizer' is required"),
+        (
+            lambda: LossScaleOptimizer(TheirWrapper(tf_keras.optimizers.legacy.SGD())),
+            NotAnOptimizer,
+            r"tf_keras .LossScaleOptimizer.*Write optreg\.LossScaleOptimizer\(optimizer\) around an optimizer",
+        ),
         (lambda: LossScaleOptimizer("sgd", initial_scale="8"), HyperparameterTypeError, "initial_scale must be a numb"),
         (lambda: LossScaleOptimizer("sgd", dynamic_growth_steps=0), InvalidHyperparameter, r"must be in \[1, inf\)"),
         (lambda: LossScaleOptimizer("sgd", dynamic_growth_steps=2.5), HyperparameterTypeError, "must be an integer in"),
@@ -524,6 +626,22 @@ def test_copies_go_on_where_the_original_was(copied):
     assert int(twin.iterations) == 5
     fixed = copied(LossScaleOptimizer("sgd", dynamic=False, initial_scale=8.0))
     assert (fixed.dynamic, fixed.initial_scale) == (False, 8.0)
+
+
+class Named(LossScaleOptimizer):
+    """A wrapper with an argument of its own, as programs derive it."""
+
+    def __init__(self, inner_optimizer, label="mine", **options):
+        super().__init__(inner_optimizer, **options)
+        self.label = label
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda wrapper: pickle.loads(pickle.dumps(wrapper))])
+@pytest.mark.parametrize("options", [{"dynamic_growth_steps": 3}, {"dynamic": False, "initial_scale": 2.0}])
+def test_wrappers_of_a_derived_class_are_copied(copied, options):
+    twin = copied(Named("sgd", label="yours", **options))
+    assert (type(twin), twin.label) == (Named, "yours")
+    assert {name: getattr(twin, name) for name in options} == options
 
 
 def train(wrapper, variable, factors):

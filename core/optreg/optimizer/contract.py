@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import abc
 import functools
-import inspect
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,13 +10,14 @@ from typing import Any
 import tensorflow as tf
 
 from optreg.cards import Card
-from optreg.errors import IncompleteOptimizer, InvalidGradients, UnknownHyperparameter
+from optreg.errors import IncompleteOptimizer, InvalidGradients
 from optreg.optimizer import distribution
 from optreg.optimizer.authoring import ApplyState, AuthorMethods, missing_method, takes_apply_state
 from optreg.optimizer.clipping import CLIP_NAMES, clip, clip_thresholds
 from optreg.optimizer.coefficients import Coefficients
 from optreg.optimizer.completeness import require_update_method, takes_sparse_gradients
 from optreg.optimizer.config import Configurable, check_options
+from optreg.optimizer.construction import OptimizerType, way_into_keras
 from optreg.optimizer.distribution import Pair
 from optreg.optimizer.gradients import drop_missing, fitting, paired, record_loss
 from optreg.optimizer.graphs.graph_mode import GraphModeMethods
@@ -30,26 +29,7 @@ from optreg.optimizer.state.variables import OptimizerState
 from optreg.optimizer.strategies import require_replica_context
 
 
-class _OptimizerType(abc.ABCMeta):
-    """Marks the end of construction, after which a misspelt hyperparameter is no longer a free attribute."""
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        instance = super().__call__(*args, **kwargs)
-        if instance._renamed:
-            raise UnknownHyperparameter(f"{cls.__name__} has no learning_rate, which lr is the old name of")
-        instance._constructed = True
-        return instance
-
-    @property
-    def __signature__(cls) -> inspect.Signature:
-        # help() and editors would show the arguments of __call__ above
-        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
-
-
-class Optimizer(
-    AuthorMethods, GraphModeMethods, OptimizerState, KerasInternals, Configurable, metaclass=_OptimizerType
-):
+class Optimizer(AuthorMethods, GraphModeMethods, OptimizerState, KerasInternals, Configurable, metaclass=OptimizerType):
     """Base of all optimizers: the contract of ``tf.keras.optimizers.legacy.Optimizer`` of Keras 2.9.
 
     A subclass sets its hyperparameters with ``_set_hyper`` in the constructor, creates its state in ``_create_slots``
@@ -78,6 +58,8 @@ class Optimizer(
     """
 
     card = Card()
+    _FOR_KERAS = "{}"
+    """What of an optimizer goes into ``optreg.keras.wrap``, for messages."""
     _HAS_AGGREGATE_GRAD = True
     _constructed = False
 
@@ -292,7 +274,4 @@ class Optimizer(
 
     def __str__(self) -> str:
         # Keras refuses what is no optimizer of its own with a message that shows this text and nothing else of ours.
-        return (
-            f'{self!r} (a model of Keras 3 takes it as optreg.keras.wrap(optimizer, library="keras"), one of tf_keras '
-            'as optreg.keras.wrap(optimizer, library="tf_keras"))'
-        )
+        return f"{self!r} ({way_into_keras(self._FOR_KERAS.format('optimizer'))})"

@@ -32,7 +32,7 @@ def record_loss(loss: Any, var_list: Any, tape: Any | None) -> tuple[Any, Any, l
             if not callable(var_list):
                 tape.watch(_listed_variables(var_list))
             loss = loss()
-    _require_tensors(loss)
+    require_loss(loss, "minimize()")
     return loss, tape, _listed_variables(var_list() if callable(var_list) else var_list)
 
 
@@ -45,11 +45,16 @@ def _tape_of(loss: Any) -> Any:
     )
 
 
-def _require_tensors(loss: Any) -> None:
+def require_loss(loss: Any, method: str) -> None:
+    """Refuse as loss of a method what is no tensor, in a nest too.
+
+    Raises:
+        InvalidGradients: Naming the first.
+    """
     for item in tf.nest.flatten(loss):
         if not tf.is_tensor(item):
             raise InvalidGradients(
-                f"the loss of minimize() is {describe_value(item)} and no tensor: compute it from the variables with "
+                f"the loss of {method} is {describe_value(item)} and no tensor: compute it from the variables with "
                 "TensorFlow, and return it where the loss is a function"
             )
 

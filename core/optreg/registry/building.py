@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from optreg.errors import HyperparameterTypeError, InvalidConfig, InvalidName, NotAnOptimizer, OptregError, listing
-from optreg.registry.configs import Description, describe
+from optreg.registry.configs import WRAPPERS, Description, describe
 from optreg.registry.keras_configs import without_unused_options
 from optreg.registry.loading import is_optimizer, library_of, not_an_optimizer, target_of
 from optreg.registry.signatures import accepted_by, check_arguments
@@ -124,6 +124,8 @@ def _not_an_optimizer(given: object) -> NotAnOptimizer:
 
 
 def _way_out(cls: type) -> str:
+    if cls.__name__ in WRAPPERS:
+        return f" Write optreg.{cls.__name__}(optimizer) around an optimizer of optreg instead"
     if library_of(cls):
         return f' Write optreg.get_optimizer("{cls.__name__.lower()}", ...) instead'
     return " Make it derive from optreg.Optimizer"

@@ -18,7 +18,7 @@ FORMS = (
 _OURS = {"optimizer", "optreg", "config"}
 _KERAS = {"class_name", "config", "module", "registered_name", "build_config", "compile_config", "shared_object_id"}
 
-_WRAPPERS = {"LossScaleOptimizer": "optreg.optimizer.loss_scaling.loss_scale:LossScaleOptimizer"}
+WRAPPERS = {"LossScaleOptimizer": "optreg.optimizer.loss_scaling.loss_scale:LossScaleOptimizer"}
 """Classes around an optimizer, which have no entry of their own: name in a Keras configuration to ``module:Class``."""
 
 
@@ -46,7 +46,7 @@ def describe(config: Mapping[str, Any]) -> Description:
     if "class_name" in config:
         _refuse_further_keys(config, _KERAS)
         name = class_name_of(config)
-        return Description(_WRAPPERS.get(name, name), _inner(config), by_class=name not in _WRAPPERS)
+        return Description(WRAPPERS.get(name, name), _inner(config), by_class=name not in WRAPPERS)
     if "name" in config:
         return Description(_text(config, "name"), dict(config), by_class=True)
     keys = listing(map(repr, config))

@@ -64,14 +64,26 @@ def check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], *,
         UnknownHyperparameter: A name is not accepted; the message suggests the nearest and lists all.
         HyperparameterTypeError: An argument without default is missing.
     """
+    check_names(target, arguments, word=word)
+    missing = [name for name in accepted_by(target).required if name not in arguments]
+    if missing:
+        raise HyperparameterTypeError(f"{_label(target)}: {word} {missing[0]!r} is required and was not given")
+
+
+def check_names(target: Callable[..., Any], arguments: Iterable[str], *, word: str = "hyperparameter") -> None:
+    """Compare argument names with the signature, where further arguments may have been given by position.
+
+    Raises:
+        UnknownHyperparameter: A name is not accepted; the message suggests the nearest and lists all.
+    """
     accepted = accepted_by(target)
-    label = getattr(target, "__name__", repr(target))
     unknown = [name for name in arguments if name not in accepted.names]
     if unknown and not accepted.anything:
-        raise unknown_argument(label, unknown[0], accepted.names, word=word)
-    missing = [name for name in accepted.required if name not in arguments]
-    if missing:
-        raise HyperparameterTypeError(f"{label}: {word} {missing[0]!r} is required and was not given")
+        raise unknown_argument(_label(target), unknown[0], accepted.names, word=word)
+
+
+def _label(target: Callable[..., Any]) -> str:
+    return str(getattr(target, "__name__", None) or repr(target))
 
 
 def unknown_argument(label: str, name: str, allowed: Iterable[str], *, word: str) -> UnknownHyperparameter:

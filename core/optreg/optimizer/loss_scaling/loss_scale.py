@@ -16,17 +16,21 @@ from optreg.optimizer.config import require_dictionary
 from optreg.optimizer.contract import Optimizer
 from optreg.optimizer.distribution import Pair, describe_value
 from optreg.optimizer.gradients import map_values
+from optreg.optimizer.graphs.sessions import graph_of, require_one_graph
 from optreg.optimizer.hyperparameters import check_range
 from optreg.optimizer.loss_scaling.agreement import step_together
 from optreg.optimizer.loss_scaling.dynamic_scale import DynamicScale, all_finite
 from optreg.optimizer.loss_scaling.forwarding import Forwarding
+from optreg.optimizer.loss_scaling.scaling import divided, multiplied, several
 from optreg.optimizer.loss_scaling.state import LossScaleState
 from optreg.registry import default_registry
 from optreg.registry.building import build_optimizer
+from optreg.registry.signatures import check_arguments
 
 _OWNER = "LossScaleOptimizer"
 _INITIAL_SCALE = 2.0**15
 _GROWTH_STEPS = 2000
+_SCALES = "[1.2e-38, 3.4e+38]"  # what float32 holds
 
 
 class LossScaleOptimizer(Forwarding, LossScaleState, Optimizer):
@@ -47,7 +51,8 @@ class LossScaleOptimizer(Forwarding, LossScaleState, Optimizer):
     Args:
         inner_optimizer: The optimizer to wrap, or what ``optreg.get_optimizer`` makes one of.
         dynamic: Whether the scale adjusts itself. Otherwise it stays, and gradients are not checked.
-        initial_scale: The scale to begin with, above 0; default 32768. Required if the scale is not dynamic.
+        initial_scale: The scale to begin with, above 0, as far as float32 goes; default 32768. Required if the scale is
+            not dynamic.
         dynamic_growth_steps: Finite steps in a row after which the scale is doubled, at least 1; default 2000.
 
     Raises:
@@ -56,6 +61,7 @@ class LossScaleOptimizer(Forwarding, LossScaleState, Optimizer):
         InvalidHyperparameter: An argument is outside its range, or means nothing together with ``dynamic``.
     """
 
+    _FOR_KERAS = "{}.inner_optimizer"
     _own_attributes = frozenset({"_aggregates", "_asked", "_inner", "_scale"})
 
     def __init__(
@@ -72,14 +78,17 @@ class LossScaleOptimizer(Forwarding, LossScaleState, Optimizer):
                 f"{_OWNER}: inner_optimizer is a {_OWNER} already; scaling twice is scaling once by the product. Wrap "
                 "its inner_optimizer, or use it as it is"
             )
-        self._inner: Any = default_registry().get_optimizer(inner_optimizer)
+        self._set_up(default_registry().get_optimizer(inner_optimizer), initial, growth if dynamic else None)
+
+    def _set_up(self, inner: Any, initial: float, growth_steps: int | None) -> None:
+        self._inner: Any = inner
         self._asked: set[str] = set()
         parameters = inspect.signature(self._inner.apply_gradients).parameters
         self._aggregates = "experimental_aggregate_gradients" in parameters or any(
             parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
         )
         with distribution.state_scope(self._inner._distribution_strategy):
-            self._scale: DynamicScale | float = DynamicScale(initial, growth) if dynamic else initial
+            self._scale: DynamicScale | float = initial if growth_steps is None else DynamicScale(initial, growth_steps)
 
     @property
     def inner_optimizer(self) -> Any:
@@ -94,8 +103,17 @@ class LossScaleOptimizer(Forwarding, LossScaleState, Optimizer):
     @property
     def loss_scale(self) -> Any:
         """The present scale, a scalar float32 tensor."""
+        self._require_present_graph()
         scale = self._scale
         return tf.convert_to_tensor(scale.current_loss_scale if isinstance(scale, DynamicScale) else scale, tf.float32)
+
+    def _require_present_graph(self) -> None:
+        """Refuse a scale that was created eagerly in a graph, or in another graph, or in a graph eagerly."""
+        scale = self._scale
+        if isinstance(scale, DynamicScale) and not (
+            tf.executing_eagerly() and graph_of(scale.current_loss_scale) is None
+        ):
+            require_one_graph(_OWNER, [scale.current_loss_scale])
 
     @property
     def dynamic_counter(self) -> Any | None:
@@ -113,21 +131,42 @@ class LossScaleOptimizer(Forwarding, LossScaleState, Optimizer):
         return self._scale.growth_steps if isinstance(self._scale, DynamicScale) else None
 
     def get_scaled_loss(self, loss: Any) -> Any:
-        """Return the loss times the scale: a tensor for a tensor, a function without arguments for such a function."""
+        """Return the loss times the scale: a tensor for a tensor, a function without arguments for such a function.
+
+        Several losses in a nest of Python are returned in such a nest.
+
+        Raises:
+            InvalidGradients: Something else, or integers, which have no gradient; for a function, when it is called.
+        """
         self._asked.add("get_scaled_loss")
         if callable(loss):
             return lambda: self._scaled(loss())
         return self._scaled(loss)
 
     def _scaled(self, loss: Any) -> Any:
-        loss = tf.convert_to_tensor(loss)
-        return loss * tf.cast(self.loss_scale, loss.dtype)
+        scale = self.loss_scale
+        return tf.nest.map_structure(lambda part: multiplied(part, scale, _OWNER), loss)
 
-    def get_unscaled_gradients(self, grads: Iterable[Any]) -> list[Any]:
-        """Return the gradients divided by the scale, in their own dtypes; None stays None, sparse stays sparse."""
+    def get_unscaled_gradients(self, grads: Iterable[Any]) -> Any:
+        """Return the gradients divided by the scale, in their own dtypes; None stays None, sparse stays sparse.
+
+        Args:
+            grads: As ``tape.gradient`` returns them for several variables: any iterable of tensors, arrays,
+                ``tf.IndexedSlices`` and None, or a nest of them.
+
+        Returns:
+            A list; for a dictionary a dictionary.
+
+        Raises:
+            InvalidGradients: A gradient by itself, or something that is none.
+        """
         self._asked.add("get_unscaled_gradients")
         scale = self.loss_scale
-        return [None if gradient is None else map_values(lambda g: _divided(g, scale), gradient) for gradient in grads]
+
+        def unscaled(gradient: Any) -> Any:
+            return None if gradient is None else map_values(lambda values: divided(values, scale, _OWNER), gradient)
+
+        return tf.nest.map_structure(unscaled, several(grads, _OWNER))
 
     def _compute_gradients(self, loss: Any, var_list: Any, grad_loss: Any = None, tape: Any = None) -> list[Pair]:
         if callable(loss) or tape is None:
@@ -153,6 +192,7 @@ class LossScaleOptimizer(Forwarding, LossScaleState, Optimizer):
         Returns:
             In a graph the operation that makes the step and adjusts the scale; eagerly the number of steps made.
         """
+        self._require_present_graph()
         self._warn_if_not_scaled()
         inner = self._inner
         pairs = inner._accepted(grads_and_vars)
@@ -200,8 +240,10 @@ class LossScaleOptimizer(Forwarding, LossScaleState, Optimizer):
 
         Raises:
             InvalidConfig: No dictionary, or the wrapped optimizer cannot be rebuilt.
+            UnknownHyperparameter, HyperparameterTypeError: It holds something else, or no wrapped optimizer.
         """
         require_dictionary(_OWNER, config)
+        check_arguments(cls, config)
         inner = config.get("inner_optimizer")
         if isinstance(inner, Mapping):
             inner = build_optimizer(default_registry(), inner, {}, custom_objects)
@@ -209,13 +251,6 @@ class LossScaleOptimizer(Forwarding, LossScaleState, Optimizer):
 
     def __repr__(self) -> str:
         return f"<optreg.{_OWNER} around {self._inner!r}>"
-
-
-def _divided(gradient: Any, scale: Any) -> Any:
-    """Return ``gradient / scale`` in the gradient's dtype; a half is not narrowed before it is divided."""
-    wide = tf.float32 if gradient.dtype.size == tf.float16.size else gradient.dtype
-    factor = tf.cast(1.0, wide) / tf.cast(scale, wide)
-    return tf.cast(tf.cast(gradient, wide) * factor, gradient.dtype)
 
 
 def _checked_arguments(dynamic: bool, initial_scale: Any, growth_steps: Any) -> tuple[float, int]:
@@ -228,7 +263,7 @@ def _checked_arguments(dynamic: bool, initial_scale: Any, growth_steps: Any) -> 
         raise InvalidHyperparameter(f"{_OWNER}: with dynamic=False initial_scale must be given; it is the scale then")
     initial = _INITIAL_SCALE if initial_scale is None else initial_scale
     growth = _GROWTH_STEPS if growth_steps is None else growth_steps
-    _check_number("initial_scale", initial, numbers.Real, "(0, inf)")
+    _check_number("initial_scale", initial, numbers.Real, _SCALES)
     _check_number("dynamic_growth_steps", growth, numbers.Integral, "[1, inf)")
     return float(initial), int(growth)
 

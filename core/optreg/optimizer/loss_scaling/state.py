@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -78,20 +78,20 @@ class LossScaleState(ForwardedState):
         copied = memo[id(self)] = _restored(type(self), inner, *self._carried_scale())
         return copied
 
-    def _carried_scale(self) -> tuple[tuple[bool, float, int | None], dict[str, Any]]:
-        """Return the arguments of the constructor after the first, and the present values by name."""
+    def _carried_scale(self) -> tuple[float, int | None, dict[str, Any]]:
+        """Return the scale at the beginning, the growth steps of a dynamic one, and the present values by name."""
         scale = self._scale
         values = {name: read_value(variable) for name, variable in self._scale_variables().items()}
         if isinstance(scale, DynamicScale):
-            return (True, scale.initial, scale.growth_steps), values
-        return (False, scale, None), values
+            return scale.initial, scale.growth_steps, values
+        return scale, None, values
 
 
-def _restored(
-    cls: Callable[..., LossScaleState], inner: Any, arguments: tuple[Any, ...], values: Mapping[str, Any]
-) -> Any:
+def _restored(cls: Any, inner: Any, initial: float, growth_steps: int | None, values: Mapping[str, Any]) -> Any:
     """Return a wrapper around an optimizer that is copied already, with the scale of the original."""
-    wrapper = cls(inner, *arguments)
+    # The constructor of a derived class may take other arguments, and would set anew what the wrapped one holds.
+    wrapper = object.__new__(cls)
+    wrapper._set_up(inner, initial, growth_steps)
     for name, variable in wrapper._scale_variables().items():
         variable.assign(values[name])
     return wrapper
