@@ -205,6 +205,20 @@ def test_mixed_float16_is_saved_as_hdf5_with_its_state(problem, policy, tmp_path
     assert curves["ours"] == pytest.approx(curves["theirs"], rel=1e-6)
 
 
+def test_a_model_trained_in_mixed_float16_is_loaded_where_that_is_not_the_policy(problem, policy, tmp_path):
+    policy("mixed_float16")
+    model = problem.compiled(tf_keras, wrapped(), run_eagerly=False)
+    problem.fit(model)
+    model.optimizer.learning_rate = 0.5
+    model.save(tmp_path / "m.keras")
+    policy("float32")
+    with pytest.warns(UserWarning, match=r"no state of .*Adam.*starts anew: tf_keras saves none .* \.h5 format and"):
+        loaded = tf_keras.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(loaded.predict(problem.x, verbose=0), model.predict(problem.x, verbose=0))
+    assert (float(loaded.optimizer.learning_rate), int(loaded.optimizer.iterations)) == (0.5, 0)
+    assert len(problem.fit(loaded, epochs=1)) == 1
+
+
 @pytest.mark.parametrize("save_traces", [True, False])
 def test_mixed_float16_is_saved_as_a_saved_model(problem, policy, tmp_path, save_traces):
     policy("mixed_float16")

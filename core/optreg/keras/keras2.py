@@ -7,6 +7,7 @@ wrapped optimizer stood in its place, which is also how checkpoints of Keras 2.9
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import tf_keras
@@ -14,6 +15,7 @@ import tf_keras
 from optreg.keras import identifiers
 from optreg.keras.learning_rate import set_learning_rate
 from optreg.keras.saved_form import configuration_of, optimizer_from
+from optreg.keras.skipping import a_model_is_loaded
 from optreg.keras.state_in_files import StateInFiles
 
 
@@ -115,6 +117,14 @@ class WrappedOptimizer(tf_keras.optimizers.legacy.Optimizer, tf_keras.losses.Los
         Raises:
             InvalidState: It is the state of another optimizer or of other variables.
         """
+        if not list(store.keys()) and a_model_is_loaded():
+            # The file describes this optimizer, but its state was hidden where the model was saved.
+            warnings.warn(
+                f"the file holds no state of {self.wrapped!r}, which starts anew: tf_keras saves none of what its loss "
+                "scaling wraps (mixed_float16) in this format. The .h5 format and tf.train.Checkpoint keep it",
+                stacklevel=2,
+            )
+            return
         self._state.read(store)
 
     @property
