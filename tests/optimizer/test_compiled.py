@@ -236,6 +236,26 @@ def test_state_may_appear_in_the_first_compiled_call():
     np.testing.assert_allclose(variable, [0.8, 1.8], rtol=1e-5)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, optreg.LossScaleOptimizer], ids=["bare", "loss scale"])
+def test_a_variable_that_joins_a_traced_function_must_be_built_before(compiled, wrap):
+    optimizer = wrap(optreg.get_optimizer("sgd", learning_rate=0.25, momentum=0.5))
+    first, second = variables = [tf.Variable([1.0, 2.0], name="first"), tf.Variable([3.0], name="second")]
+
+    @tf.function(jit_compile=compiled)
+    def step(count):
+        optimizer.minimize(lambda: tf.add_n([tf.reduce_sum(v) for v in variables[:count]]), variables[:count])
+
+    step(1)
+    with pytest.raises(optreg.InvalidState, match=r"SGD: there is no state yet for second, .*optimizer\.build\("):
+        step(2)
+    optimizer.build(variables)
+    step(2)
+    np.testing.assert_array_equal(first, [0.375, 1.375])
+    np.testing.assert_array_equal(second, [2.75])
+    assert int(optimizer.iterations) == 2
+
+
 def test_a_step_that_ran_uncompiled_first_is_compiled_as_its_python_function():
     """What docs/contract.md says of kernels that XLA does not have: TensorFlow keeps the trace that it has."""
     optimizer, variable = optreg.get_optimizer("adam", amsgrad=True), tf.Variable(START)

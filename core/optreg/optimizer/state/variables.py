@@ -54,12 +54,17 @@ class OptimizerState(StateDictionary):
             self._require_one_home(var_list, new)
         if not new and self._hyperparameters.created and self._iterations is not None:
             return
-        with distribution.naming_scope(self._name), distribution.state_scope(self._distribution_strategy):
-            _ = self.iterations
-            self._create_hypers()
-            if new:
-                self._attach_detached(new, in_order=False)
-                self._pipeline.create_slots(new)
+        try:
+            with distribution.naming_scope(self._name), distribution.state_scope(self._distribution_strategy):
+                _ = self.iterations
+                self._create_hypers()
+                if new:
+                    self._attach_detached(new, in_order=False)
+                    self._pipeline.create_slots(new)
+        except ValueError as error:
+            if "tf.Variables created on the first call" not in str(error):
+                raise
+            raise InvalidState(_created_too_late(type(self).__name__, new)) from error
         self._known_variables.update(distribution.variable_key(variable) for variable in new)
 
     def _new_among(self, var_list: Sequence[Any]) -> list[Any]:
@@ -259,3 +264,11 @@ class OptimizerState(StateDictionary):
             if weight is self._iterations:
                 check_count(type(self).__name__, value)
         return values
+
+
+def _created_too_late(owner: str, variables: Iterable[Any]) -> str:
+    names = ", ".join(distribution.shared_name(variable) for variable in variables) or "the optimizer"
+    return (
+        f"{owner}: there is no state yet for {names}, and a tf.function creates variables in its first call only: call "
+        "optimizer.build(variables) with all that it will train before that call"
+    )
