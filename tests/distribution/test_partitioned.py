@@ -163,6 +163,12 @@ def test_each_gradient_is_measured_over_all_its_parts(table, given, step):
     np.testing.assert_allclose(table.numpy(), whole.numpy(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("gradient", [DENSE, tf.zeros_like(DENSE)], ids=["some", "none"])
+def test_a_norm_of_zero_leaves_the_parts_alone(table, gradient):
+    SGD(1.0, clipnorm=0.0).apply_gradients([(gradient, table)])
+    np.testing.assert_array_equal(table.numpy(), VALUES)
+
+
 def test_centralize_takes_the_mean_over_all_parts(table):
     SGD(1.0, gradient_transformers=["centralize"]).apply_gradients([(DENSE, table)])
     gradient = DENSE.numpy()

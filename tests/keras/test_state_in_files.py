@@ -374,6 +374,24 @@ def test_state_goes_where_keras_puts_the_weights_though_names_have_changed_place
     assert fit(again) == fit(model)
 
 
+@LIBRARIES
+def test_variables_of_other_shapes_than_in_the_file_go_by_their_names(library):
+    def built(*names):
+        optimizer = wrapped(library)
+        variables = [tf.Variable(tf.ones(shapes[name]), name=name) for name in names]
+        optimizer.build(variables)
+        return optimizer, dict(zip(names, variables, strict=True))
+
+    shapes, store = {"a": (2,), "b": (3,)}, {}
+    optimizer, variables = built("a", "b")
+    optimizer.apply_gradients([(tf.fill(shapes[name], 1.0 + len(name)), variables[name]) for name in shapes])
+    optimizer.save_own_variables(store)
+    again, others = built("b", "a")
+    again.load_own_variables(store)
+    for name in shapes:
+        np.testing.assert_array_equal(again.get_slot(others[name], "m"), optimizer.get_slot(variables[name], "m"))
+
+
 @SUFFIXES
 @pytest.mark.filterwarnings("ignore:Layer InputLayer does not have:UserWarning")
 def test_layers_of_8_bits_keep_their_state(suffix, tmp_path):

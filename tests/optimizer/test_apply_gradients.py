@@ -184,6 +184,21 @@ def test_a_sparse_numpy_gradient_of_another_dtype_is_refused():
         SGD().apply_gradients([(gradient, tf.Variable([1.0, 1.0], name="w"))])
 
 
+def test_coefficients_are_prepared_where_the_variable_is():
+    class Placed(SGD):
+        def _prepare_local(self, var_device, var_dtype, apply_state):
+            super()._prepare_local(var_device, var_dtype, apply_state)
+            places.append((var_device, tf.ones(()).device, apply_state[(var_device, var_dtype)]["lr_t"].device))
+
+    places = []
+    variables = []
+    for device in ("CPU:0", "CPU:1"):
+        with tf.device(device):
+            variables.append(tf.Variable(1.0))
+    Placed().apply_gradients((tf.constant(1.0), variable) for variable in variables)
+    assert places == [(variable.device,) * 3 for variable in variables]
+
+
 def test_a_nan_gradient_is_applied_as_it_is():
     variable = tf.Variable([1.0, 1.0])
     optimizer = Adam(0.1)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from optreg.errors import InvalidHyperparameter
 from optreg_classic.sgd import SGD
@@ -29,6 +30,14 @@ def test_clipnorm_limits_each_gradient_alone():
     large, small = applied([tf.constant([3.0, 4.0]), tf.constant([0.3, 0.4])], clipnorm=1.0)
     np.testing.assert_allclose(large, [0.6, 0.8])
     np.testing.assert_allclose(small, [0.3, 0.4])
+
+
+def test_two_gradients_of_one_variable_are_limited_each_alone():
+    variables = [tf.Variable([0.0, 0.0]) for _ in range(2)]
+    for optimizer, variable in zip((SGD, tf_keras.optimizers.legacy.SGD), variables, strict=True):
+        gradients = [tf.constant([3.0, 4.0]), tf.constant([0.0, -0.5])]
+        optimizer(1.0, clipnorm=1.0).apply_gradients((gradient, variable) for gradient in gradients)
+    np.testing.assert_allclose(variables[0], variables[1])
 
 
 def test_global_clipnorm_limits_all_gradients_together():

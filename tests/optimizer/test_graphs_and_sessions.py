@@ -116,6 +116,19 @@ def test_minimize_returns_an_operation_that_runs_itself(session):
     assert session.run(variable) == 1.5
 
 
+@pytest.mark.parametrize("options", [None, {}, {"dynamic": False, "initial_scale": 8.0}])
+def test_a_step_stands_in_the_scope_that_was_asked_for(session, options):
+    optimizer = optreg.get_optimizer("sgd")
+    optimizer = optimizer if options is None else optreg.LossScaleOptimizer(optimizer, **options)
+    variable = tf.Variable(1.0)
+    for name, made in (("mine", {"name": "mine"}), ("SGD", {})):
+        before = set(tf.Graph.get_operations(session.graph))
+        train = optimizer.minimize(lambda: variable**2, [variable], **made)
+        assert train.name.startswith(f"{name}/")
+        updates = {op for op in session.graph.get_operations() if "ResourceApply" in op.type} - before
+        assert [op.name.split("/")[0] for op in updates] == [name] * len(updates)
+
+
 def test_a_loss_tensor_needs_no_tape_in_a_graph(session):
     variable, unused = tf.Variable([3.0, 1.0]), tf.Variable(1.0, name="unused")
     loss = variable**2

@@ -715,6 +715,9 @@ def test_a_state_dictionary_holds_the_scale_and_is_taken_back_strictly():
         with pytest.raises(InvalidState, match=f"loss scale does not fit, and nothing was changed.*{complaint}"):
             fresh.load_state_dict(broken, [variable])
         assert fresh.weights == []
+    with pytest.raises(InvalidState, match="nothing was changed.*missing: iterations"):
+        fresh.load_state_dict({key: value for key, value in state.items() if key != "iterations"}, [variable])
+    assert (float(fresh.loss_scale), int(fresh.dynamic_counter)) == (16.0, 0)
     report = fresh.load_state_dict({**state, "loss_scale": {"good_steps": 2}}, [variable], strict=False)
     assert report.missing == ("loss_scale['current_loss_scale']",)
     assert (float(fresh.loss_scale), int(fresh.dynamic_counter)) == (16.0, 2)

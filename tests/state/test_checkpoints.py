@@ -171,6 +171,19 @@ def test_hyperparameters_of_another_optimizer_are_reported(tmp_path):
     np.testing.assert_array_equal(optimizer.get_config()["beta_1"], 0.9)
 
 
+def test_a_number_that_a_schedule_replaced_is_in_no_checkpoint(tmp_path):
+    schedule = tf_keras.optimizers.schedules.ExponentialDecay(0.05, 10, 0.5)
+    module, optimizer = model(), SGD(0.05)
+    train(optimizer, module, 0, 1)
+    optimizer.learning_rate = schedule
+    path = checkpoint(optimizer, module).write(str(tmp_path / "ckpt"))
+    assert not [name for name, _ in tf.train.list_variables(path) if "learning_rate" in name]
+    resumed, other = SGD(schedule), blank()
+    status = checkpoint(resumed, other).read(path)
+    resumed.build(variables(other))
+    status.assert_consumed()
+
+
 def test_momentum_in_a_checkpoint_is_used_by_an_optimizer_built_without_it(tmp_path):
     path, expected = saved(lambda: SGD(0.05, momentum=0.9), tmp_path)
     optimizer, module = SGD(0.05), blank()

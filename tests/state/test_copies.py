@@ -329,6 +329,25 @@ def test_a_pickle_is_continued_under_a_strategy():
     assert_same(resumed.get_weights(), optimizer.get_weights())
 
 
+def test_the_slots_of_a_pickle_move_to_the_device_of_its_variable():
+    (weight,), optimizer = named([1.0, 2.0]), Adam()
+    step(optimizer, weight)
+    resumed = pickled(optimizer)
+    with tf.device("CPU:1"):
+        (elsewhere,) = named([1.0, 2.0])
+    step(resumed, elsewhere)
+    assert [slot.device for slot in resumed.weights[1:]] == [elsewhere.device] * 2
+    step(optimizer, weight)
+    assert_same(resumed.get_weights(), optimizer.get_weights())
+
+
+def test_a_pickle_holds_no_variables_of_the_model():
+    (weight,), optimizer = named(np.arange(64, dtype=np.float32)), SGD(momentum=0.9)
+    step(optimizer, weight)
+    assert optimizer.get_slot(weight, "momentum").numpy().tobytes() in pickle.dumps(optimizer)
+    assert weight.numpy().tobytes() not in pickle.dumps(optimizer)
+
+
 def test_a_copy_that_would_lose_a_waiting_checkpoint_is_refused(tmp_path):
     module, optimizer = trained()
     path = tf.train.Checkpoint(optimizer=optimizer).write(str(tmp_path / "ckpt"))
