@@ -13,7 +13,7 @@ from tests.plugins.transcriptions import FAMILY
 
 import optreg
 import optreg.legacy
-from optreg.errors import InvalidGradients, UnknownSlot
+from optreg.errors import InvalidGradients, InvalidState, UnknownSlot
 from optreg_classic.adam import Adam
 from optreg_classic.sgd import SGD
 
@@ -173,6 +173,16 @@ def test_centralize_takes_the_mean_over_all_parts(table):
     SGD(1.0, gradient_transformers=["centralize"]).apply_gradients([(DENSE, table)])
     gradient = DENSE.numpy()
     np.testing.assert_allclose(table.numpy(), VALUES - (gradient - gradient.mean(axis=0)), rtol=1e-6)
+
+
+def test_state_that_is_refused_leaves_no_slot_of_the_whole_behind(table):
+    optimizer = Adam()
+    with pytest.raises(InvalidState, match="nothing was changed"):
+        optimizer.load_state_dict({"iterations": 1, "slots": {"table": {"m": VALUES}}}, {"table": table})
+    optimizer.apply_gradients([(DENSE, table)])
+    _, slots = whole_after([DENSE], tf_keras.optimizers.legacy.Adam)
+    for name, expected in slots.items():
+        np.testing.assert_allclose(optimizer.get_slot(table, name).numpy(), expected, rtol=1e-6)
 
 
 def test_the_slot_of_the_whole_is_partitioned_as_the_variable_and_always_the_same_object(table):

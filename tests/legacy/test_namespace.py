@@ -163,6 +163,7 @@ def test_the_schedules_are_those_of_keras_3_where_tf_keras_is_not_loaded(monkeyp
 
     assert ExponentialDecay is keras.optimizers.schedules.ExponentialDecay
     assert {"CosineDecay", "LearningRateSchedule", "deserialize"} <= set(dir(optimizers.schedules))
+    assert not [name for name in optimizers.schedules.__all__ if name.startswith("_")]
 
 
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])

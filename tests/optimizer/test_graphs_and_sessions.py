@@ -330,6 +330,16 @@ def test_assigning_without_a_session_is_refused_and_changes_nothing():
         assert optimizer.get_config()["learning_rate"] == 1.0
 
 
+def test_a_number_that_a_variable_replaced_does_not_stand_in_for_its_value(session):
+    optimizer = optreg.get_optimizer("sgd", learning_rate=1.0)
+    optimizer.build([tf.Variable(1.0)])
+    optimizer.learning_rate = tf.Variable(0.5)
+    with pytest.raises(WrongContext, match="not initialized"):
+        optimizer.get_config()
+    initialize(session)
+    assert optimizer.get_config()["learning_rate"] == 0.5
+
+
 def test_assigning_before_initialization_is_refused_because_it_would_be_undone(session):
     optimizer = optreg.get_optimizer("sgd", learning_rate=1.0)
     optimizer.build([tf.Variable(1.0)])

@@ -229,16 +229,15 @@ def test_a_plugin_outside_a_list_is_refused(given):
         SGD(plugins=given)
 
 
-def test_a_plugin_that_returns_something_else_than_pairs_is_named():
-    class Wrong:
-        @optreg.hookimpl
-        def transform_gradients(self):
-            return 7
+@pytest.mark.parametrize("hook", ["transform_gradients", "aggregate_gradients"])
+def test_a_plugin_that_returns_something_else_than_pairs_is_named(hook):
+    def wrong(self):
+        return 7
 
-    with pytest.raises(
-        InvalidHook, match="hook .*Wrong.transform_gradients must return a list of .* returned 7 of type int"
-    ):
-        moved([Wrong()])
+    wrong.__qualname__ = f"Wrong.{hook}"
+    plugin = type("Wrong", (), {hook: optreg.hookimpl(wrong)})()
+    with pytest.raises(InvalidHook, match=f"hook .*{hook} must return a list of .* returned 7 of type int"):
+        moved([plugin])
 
 
 def test_an_error_in_a_plugin_changes_nothing():

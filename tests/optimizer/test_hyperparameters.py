@@ -171,6 +171,14 @@ def test_momentum_switched_on_after_tracing_is_refused():
     with pytest.raises(InvalidHyperparameter, match="momentum cannot be switched on once a tf.function has traced"):
         optimizer.momentum = 0.5
     assert float(optimizer.momentum) == 0.0
+    optimizer.apply_gradients([(ONE, variable)])
+    assert (float(variable), optimizer.get_slot_names()) == (-2.0, [])
+
+
+def test_a_tensor_of_double_precision_is_a_hyperparameter_of_double_precision():
+    optimizer = SGD(tf.constant(0.1, tf.float64))
+    assert stepped(optimizer) == [0.1]
+    assert optimizer.learning_rate.dtype == tf.float64
 
 
 def test_epsilon_zero_means_zero():

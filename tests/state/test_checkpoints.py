@@ -171,6 +171,15 @@ def test_hyperparameters_of_another_optimizer_are_reported(tmp_path):
     np.testing.assert_array_equal(optimizer.get_config()["beta_1"], 0.9)
 
 
+def test_a_variable_given_as_hyperparameter_is_saved_and_restored(tmp_path):
+    path, expected = saved(lambda: SGD(tf.Variable(0.05), momentum=0.9), tmp_path)
+    rate = tf.Variable(1.0)
+    optimizer, module = SGD(rate, momentum=0.9), blank()
+    checkpoint(optimizer, module).read(path).expect_partial()
+    assert_same(train(optimizer, module, 3), expected)
+    assert float(rate) == np.float32(0.05)
+
+
 def test_a_number_that_a_schedule_replaced_is_in_no_checkpoint(tmp_path):
     schedule = tf_keras.optimizers.schedules.ExponentialDecay(0.05, 10, 0.5)
     module, optimizer = model(), SGD(0.05)
@@ -217,14 +226,14 @@ def test_weights_have_their_order_whether_a_checkpoint_came_before_or_after_the_
         np.testing.assert_array_equal(restored_value, recorded)
 
 
-def written_by_keras_2(kind, folder):
+def written_by_keras_2(kind, folder, gradient=(1.0, 3.0)):
     """Write a checkpoint of weights and slots of 16 bits; return its path and the slots."""
     weight = tf.Variable([1.0, 2.0], dtype=tf.float16)
     optimizer = getattr(tf_keras.optimizers.legacy, kind)(0.125)
-    optimizer.apply_gradients([(tf.constant([1.0, 3.0], tf.float16), weight)])
+    optimizer.apply_gradients([(tf.constant(gradient, tf.float16), weight)])
     slots = {name: optimizer.get_slot(weight, name).numpy() for name in optimizer.get_slot_names()}
     assert {slot.dtype for slot in slots.values()} == {np.dtype("float16")}
-    return tf.train.Checkpoint(optimizer=optimizer, weight=weight).write(str(folder / "ckpt")), slots
+    return tf.train.Checkpoint(optimizer=optimizer, weight=weight).write(str(folder / f"of {gradient}")), slots
 
 
 NARROW_SLOTS = pytest.mark.parametrize("kind", ["Adagrad", "Adadelta", "Ftrl", "Adam"])
@@ -233,9 +242,11 @@ NARROW_SLOTS = pytest.mark.parametrize("kind", ["Adagrad", "Adadelta", "Ftrl", "
 @pytest.mark.parametrize("moment", ["before variables", "before slots", "built"])
 @NARROW_SLOTS
 def test_slots_that_keras_2_kept_in_sixteen_bits_are_continued_in_float32(kind, moment, tmp_path):
+    older, _ = written_by_keras_2(kind, tmp_path, (2.0, 5.0))
     path, slots = written_by_keras_2(kind, tmp_path)
     optimizer = optreg.get_optimizer(kind.lower(), learning_rate=0.125)
     reader = tf.train.Checkpoint(optimizer=optimizer)
+    reader.read(older).expect_partial()
     if moment != "before variables":
         reader.weight = tf.Variable([0.0, 0.0], dtype=tf.float16)
     if moment == "built":

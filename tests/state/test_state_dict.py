@@ -189,15 +189,20 @@ def test_a_hyperparameter_out_of_range_is_refused_whole():
         np.testing.assert_array_equal(one, two)
 
 
-def test_a_refused_state_leaves_training_as_it_would_have_been():
-    module, optimizer = model(), Adam(0.05)
-    state = trained()[1].state_dict()  # of variables that are gone with their module
-    del state["slots"]["table"]["v"]
+@pytest.mark.parametrize(
+    ("make", "other", "slot_name", "slots"),
+    [(Adam, Adam, "v", 2), (SGD, lambda rate: SGD(rate, momentum=0.9), "momentum", 0)],
+)
+def test_a_refused_state_leaves_training_as_it_would_have_been(make, other, slot_name, slots):
+    module, optimizer, writer = model(), make(0.05), other(0.05)
+    train(writer, model(), 0)
+    state = writer.state_dict()  # of variables that are gone with their module
+    del state["slots"]["table"][slot_name]
     with pytest.raises(InvalidState, match="nothing was changed"):
         optimizer.load_state_dict(state, variables(module))
     undisturbed = model()
-    assert_same(train(optimizer, module, 0), train(Adam(0.05), undisturbed, 0))
-    assert [w.shape for w in optimizer.weights] == [(), *[SHAPES[n] for n in SHAPES] * 2]
+    assert_same(train(optimizer, module, 0), train(make(0.05), undisturbed, 0))
+    assert [w.shape for w in optimizer.weights] == [(), *[SHAPES[n] for n in SHAPES] * slots]
 
 
 def test_what_fits_is_loaded_where_strictness_is_switched_off():

@@ -129,6 +129,7 @@ def test_set_weights_of_the_wrong_shape_changes_nothing(variables):
             r"a float64 array of shape \(\) at position 0 for weight 'SGD/iter:0', which holds int64",
         ),
         ([np.nan, [[1.0, 2.0]], 0.0], "a float64 array of shape .. at position 0 for weight 'SGD/iter:0'"),
+        ([np.inf, [[1.0, 2.0]], 0.0], "a float64 array of shape .. at position 0 for weight 'SGD/iter:0'"),
         ([7, [[1j, 2.0]], 0.0], "a complex128 array of shape .1, 2. at position 1 for weight .* which holds float32"),
         (
             None,
