@@ -47,6 +47,12 @@ def test_global_clipnorm_limits_all_gradients_together():
     np.testing.assert_allclose(second, [6.0])
 
 
+@pytest.mark.parametrize("option", ["clipvalue", "clipnorm", "global_clipnorm"])
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_a_threshold_of_zero_stops_every_gradient(option, value):
+    np.testing.assert_array_equal(applied([tf.fill(2, value)], **{option: 0.0})[0], [0.0, 0.0])
+
+
 def test_repeated_rows_are_summed_before_they_are_clipped_by_value():
     np.testing.assert_allclose(applied([REPEATED], clipvalue=1.5)[0], np.minimum(SUMMED, 1.5))
 

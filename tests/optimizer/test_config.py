@@ -35,6 +35,23 @@ def test_the_configuration_survives_json_and_rebuilds_the_same(optimizer):
     assert type(optimizer).from_config(config).get_config() == config
 
 
+@pytest.mark.parametrize("option", ["clipvalue", "clipnorm", "global_clipnorm"])
+def test_a_threshold_of_zero_is_kept(option):
+    assert getattr(SGD.from_config(SGD(**{option: 0.0}).get_config()), option) == 0.0
+
+
+def test_a_class_that_calls_its_learning_rate_lr_is_rebuilt():
+    class Old(Bare):
+        def __init__(self, lr=0.1, name="Old", **kwargs):
+            super().__init__(name, **kwargs)
+            self.rate = lr
+
+        def get_config(self):
+            return {**super().get_config(), "lr": self.rate}
+
+    assert Old.from_config(Old(0.5).get_config()).rate == 0.5
+
+
 def test_numbers_are_kept_as_they_were_given():
     optimizer = SGD(0.1, decay=0.3)
     optimizer.build([tf.Variable(1.0)])

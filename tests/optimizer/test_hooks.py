@@ -229,6 +229,21 @@ def test_a_plugin_outside_a_list_is_refused(given):
         SGD(plugins=given)
 
 
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_an_update_that_is_to_come_last_is_not_made_after_the_optimizers_own(graph, sparse):
+    class Last:
+        @optreg.hookimpl(trylast=True)
+        def apply_dense(self, grad, var):
+            return var.assign_sub(100.0 * grad)
+
+        @optreg.hookimpl(trylast=True)
+        def apply_sparse(self, grad, var, indices):
+            return var.scatter_sub(tf.IndexedSlices(100.0 * grad, indices))
+
+    assert moved([Last()], graph=graph, sparse=sparse) == 3.0
+
+
 @pytest.mark.parametrize("hook", ["transform_gradients", "aggregate_gradients"])
 def test_a_plugin_that_returns_something_else_than_pairs_is_named(hook):
     def wrong(self):

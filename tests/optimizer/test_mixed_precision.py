@@ -796,6 +796,19 @@ def test_replicas_agree_where_gradients_are_not_summed(mirrored):
     assert history == [(1.0, 1, [-1.0, -2.0]), (0.5, 1, [-1.0, -2.0]), (0.25, 1, [-1.0, -2.0])]
 
 
+def test_a_fixed_scale_sums_the_gradients_of_replicas_only_where_it_shall(mirrored):
+    with mirrored.scope():
+        variable = tf.Variable(0.0)
+        wrapper = scaled(sgd(1.0), dynamic=False, initial_scale=2.0)
+
+    def step():
+        for aggregate in (True, False):
+            wrapper.apply_gradients([(tf.constant(1.0), variable)], experimental_aggregate_gradients=aggregate)
+
+    mirrored.run(step)
+    assert float(variable.read_value()) == -2.0 - 1.0
+
+
 def test_a_distributed_training_equals_that_of_tf_keras(mirrored):
     steps = [([1.0, 2.0], [0.5, -1.0]), ([1.0, INF], [1.0, 1.0]), ([0.25, 1.0], [1.0, 3.0]), ([1.0, 1.0], [2.0, 0.5])]
     histories = []

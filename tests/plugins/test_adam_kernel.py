@@ -45,6 +45,15 @@ def state_after(optimizer, start, gradients):
     return [variable.numpy(), *optimizer.get_weights()]
 
 
+def test_one_optimizer_steps_over_variables_of_one_shape_and_two_dtypes():
+    ours, theirs = optreg.legacy.Adam(0.1), tf_keras.optimizers.legacy.Adam(0.1)
+    cases = [steps_of(1000, dtype, steps=2) for dtype in ("float32", "float64")]
+    for start, gradients in cases:
+        expected = state_after(theirs, start, gradients)
+        for mine, other in zip(state_after(ours, start, gradients), expected, strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("size", [*AS_ADAM, *QUICKER_AS_AMSGRAD])
 def test_every_size_equals_tf_keras_to_the_bit(size, dtype, kernels):

@@ -183,8 +183,11 @@ def test_a_hyperparameter_out_of_range_is_refused_whole():
     state["hyperparameters"]["beta_1"] = 1.5
     before = snapshot(optimizer)
     state["slots"]["bias"]["m"] = np.zeros(2)
-    with pytest.raises(InvalidHyperparameter, match=r"beta_1 must be in \[0, 1\), received 1.5"):
-        optimizer.load_state_dict(state, variables(module))
+    fresh = Adam(0.05)
+    for refusing in (optimizer, fresh):
+        with pytest.raises(InvalidHyperparameter, match=r"beta_1 must be in \[0, 1\), received 1.5"):
+            refusing.load_state_dict(state, variables(module))
+    assert [weight.shape for weight in fresh.weights] == [()]
     for one, two in zip(snapshot(optimizer), before, strict=True):
         np.testing.assert_array_equal(one, two)
 
