@@ -7,6 +7,7 @@ kills itself.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -198,14 +199,20 @@ class Checks:
         for name, expected in (
             ("mean", gradients.mean(axis=0)),
             ("median", gradients.mean(axis=0)),
+            ("trimmed_mean", gradients.mean(axis=0)),
             ("adasum", adasum),
         ):
-            with self.strategy.scope():
-                variable = tf.Variable([0.0, 0.0])
-                optimizer = optreg.get_optimizer("sgd", learning_rate=1.0, gradient_aggregator=name)
-            pairs = [(tf.constant(gradients[self.index]), variable)]
-            self.strategy.run(lambda optimizer=optimizer, pairs=pairs: optimizer.apply_gradients(pairs))
-            np.testing.assert_allclose(variable.numpy(), -expected, rtol=1e-6, err_msg=name)
+            for called in (lambda step: step, tf.function):
+                with self.strategy.scope():
+                    variable = tf.Variable([0.0, 0.0])
+                    optimizer = optreg.get_optimizer("sgd", learning_rate=1.0, gradient_aggregator=name)
+
+                def replica(gradient, optimizer=optimizer, variable=variable):
+                    optimizer.apply_gradients([(gradient, variable)])
+
+                step = called(lambda gradient, replica=replica: self.strategy.run(replica, args=(gradient,)))
+                step(tf.constant(gradients[self.index]))
+                np.testing.assert_allclose(variable.numpy(), -expected, rtol=1e-6, err_msg=f"{name}, {called}")
 
     def check_a_step_outside_run_is_refused(self):
         with self.strategy.scope():
@@ -216,6 +223,12 @@ class Checks:
         with self.strategy.scope(), pytest.raises(optreg.WrongContext, match="cross-replica context"):
             optimizer.apply_gradients(pairs)
         np.testing.assert_array_equal(variable.numpy(), [0.0, 0.0])
+
+    def check_a_copy_is_refused_with_the_name_of_the_strategy_that_users_know(self):
+        with self.strategy.scope():
+            optimizer = optreg.get_optimizer("adam")
+        with pytest.raises(optreg.WrongContext, match="lives under MultiWorkerMirroredStrategy and cannot be copied"):
+            copy.deepcopy(optimizer)
 
 
 if __name__ == "__main__":

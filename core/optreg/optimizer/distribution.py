@@ -211,7 +211,14 @@ def gathered_from_replicas(gradients: Sequence[Any]) -> list[Any]:
         NotImplementedError: The strategy does not hand them out.
     """
     replica = tf.distribute.get_replica_context()
-    return [replica.all_gather(tf.identity(gradient)[tf.newaxis], axis=0) for gradient in gradients]
+    number = tf.TensorShape([tf.distribute.get_strategy().num_replicas_in_sync])
+    return [
+        # In a graph the collectives of several workers forget every shape.
+        tf.ensure_shape(
+            replica.all_gather(tf.identity(gradient)[tf.newaxis], axis=0), number.concatenate(gradient.shape)
+        )
+        for gradient in gradients
+    ]
 
 
 def _of_this_replica(gradient: Any, variable: Any) -> Any:

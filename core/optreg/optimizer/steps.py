@@ -14,6 +14,7 @@ from optreg.errors import HyperparameterTypeError, InvalidGradients, InvalidHype
 from optreg.optimizer.distribution import Pair, gathered_from_replicas, shared_name
 from optreg.optimizer.gradients import unique_slices
 from optreg.optimizer.hyperparameters import check_kind, check_range
+from optreg.optimizer.strategies import strategy_name
 
 
 class GradientStep(abc.ABC):  # noqa: B024 - what is abstract differs between its two kinds
@@ -120,7 +121,7 @@ class GatheringAggregator(GradientAggregator):
         except NotImplementedError as error:
             raise WrongContext(
                 f"{type(self).__name__} needs the gradient of every replica, which "
-                f"{type(tf.distribute.get_strategy()).__name__} does not hand out: use the aggregator 'sum' or 'mean', "
+                f"{strategy_name(tf.distribute.get_strategy())} does not hand out: use the aggregator 'sum' or 'mean', "
                 "or another strategy, such as tf.distribute.MirroredStrategy"
             ) from error
         return [(self.combine(values), variable) for values, (_, variable) in zip(stacked, pairs, strict=True)]

@@ -35,7 +35,8 @@ def common_strategy(owner: str, strategy: Any | None, variables: Iterable[Any]) 
             raise WrongContext(_foreign(owner, variable, known))
     if active is not None and active is not known:
         raise WrongContext(
-            f"{owner} belongs to a {_kind(known)} and was called under a {_kind(active)}, another one: {_SAME_SCOPE}"
+            f"{owner} belongs to a {strategy_name(known)} and was called under a {strategy_name(active)}, another one: "
+            f"{_SAME_SCOPE}"
         )
     return known
 
@@ -75,7 +76,7 @@ def _require_single_copies(owner: str, variables: Iterable[Any]) -> None:
         if isinstance(variable, tf.distribute.DistributedValues) and home and home.num_replicas_in_sync > 1:
             raise WrongContext(
                 f"{owner}: variable {shared_name(variable)!r} has a copy in each replica of a "
-                f"{_kind(home)}, and apply_gradients() was called outside of it. Call it in the "
+                f"{strategy_name(home)}, and apply_gradients() was called outside of it. Call it in the "
                 "function given to strategy.run()"
             )
 
@@ -88,15 +89,17 @@ def _in_function_of_one_replica() -> bool:
 
 def _foreign(owner: str, variable: Any, strategy: Any | None) -> str:
     home = strategy_of(variable)
-    same_kind = home is not None and _kind(home) == _kind(strategy)
+    same_kind = home is not None and strategy_name(home) == strategy_name(strategy)
     where = (
-        f"in the scope of {'another' if same_kind else 'a'} {_kind(home)}" if home is not None else "outside its scope"
+        f"in the scope of {'another' if same_kind else 'a'} {strategy_name(home)}"
+        if home is not None
+        else "outside its scope"
     )
-    belongs = f"a {_kind(strategy)}" if strategy is not None else "no strategy"
+    belongs = f"a {strategy_name(strategy)}" if strategy is not None else "no strategy"
     return f"{owner} belongs to {belongs}, and variable {shared_name(variable)!r} was created {where}: {_SAME_SCOPE}"
 
 
-def _kind(strategy: Any) -> str:
+def strategy_name(strategy: Any) -> str:
     """Return the name of a strategy's class as users write it."""
     name = type(strategy).__name__.removesuffix("V2").removesuffix("V1")
     return "MultiWorkerMirroredStrategy" if name == "CollectiveAllReduceStrategy" else name

@@ -20,6 +20,7 @@ from optreg.optimizer.pipeline import AttachedStep, pipeline_of
 from optreg.optimizer.state.attaching import AttachableState
 from optreg.optimizer.state.detached import DetachedSlots, description_of
 from optreg.optimizer.state.slots import SlotTable
+from optreg.optimizer.strategies import strategy_name
 
 _REBUILT = {
     "_aggregator_step",
@@ -132,7 +133,7 @@ class CopyableState(AttachableState):
             )
         if self._distribution_strategy is not None:
             raise WrongContext(
-                f"{owner} lives under {type(self._distribution_strategy).__name__} and cannot be copied or pickled: "
+                f"{owner} lives under {strategy_name(self._distribution_strategy)} and cannot be copied or pickled: "
                 "save it with tf.train.Checkpoint, or carry state_dict() over"
             )
         if self._awaits_checkpoint():
