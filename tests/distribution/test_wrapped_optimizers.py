@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -40,3 +42,24 @@ def test_an_overridden_distributed_apply_gets_every_copy(mirrored):
         run(mirrored, Doubled(0.25), twice, GRADIENTS)
         run(mirrored, optreg.legacy.SGD(0.5), double, GRADIENTS)
     np.testing.assert_array_equal(copies(mirrored, twice), copies(mirrored, double))
+
+
+def test_a_step_that_a_class_composes_itself_is_the_usual_one_and_not_rewritten_by_autograph(
+    mirrored, caplog, monkeypatch
+):
+    class Composed(optreg.legacy.SGD):
+        def apply_gradients(self, grads_and_vars, name=None, experimental_aggregate_gradients=True):
+            pairs = list(grads_and_vars)
+            variables = [variable for _, variable in pairs]
+            self._create_all_weights(variables)
+            apply = functools.partial(self._distributed_apply, apply_state=self._prepare(variables), name=name)
+            pairs = self._transform_gradients(self._aggregate_gradients(pairs))
+            return tf.distribute.get_replica_context().merge_call(apply, args=(pairs,))
+
+    monkeypatch.setattr(tf.get_logger(), "handlers", [caplog.handler])
+    with mirrored.scope():
+        composed, plain = tf.Variable([1.0, 2.0]), tf.Variable([1.0, 2.0])
+        run(mirrored, Composed(0.25, momentum=0.5, clipnorm=1.0), composed, GRADIENTS)
+        run(mirrored, optreg.legacy.SGD(0.25, momentum=0.5, clipnorm=1.0), plain, GRADIENTS)
+    np.testing.assert_array_equal(copies(mirrored, composed), copies(mirrored, plain))
+    assert "AutoGraph could not transform" not in caplog.text

@@ -9,7 +9,7 @@ from typing import Any
 
 from optreg.optimizer.attributes import OptionAttributes
 from optreg.optimizer.authoring import ApplyState
-from optreg.optimizer.distribution import Pair, Updates, strategy_scope, update_across_replicas
+from optreg.optimizer.distribution import Pair, Updates, as_written, strategy_scope, update_across_replicas
 from optreg.optimizer.state.slots import SlotTable
 
 
@@ -73,6 +73,7 @@ class KerasInternals(OptionAttributes):
     def _create_slots_for_sharded_variables(self, var_list: Sequence[Any]) -> None:
         """Do nothing: the slot of a partitioned variable is joined from those of its parts when it is asked for."""
 
+    @as_written
     def _distributed_apply(
         self, distribution: Any, grads_and_vars: Sequence[Pair], apply_state: ApplyState, name: str | None = None
     ) -> Any:
