@@ -36,7 +36,7 @@ def steps(name: str, options: str) -> tuple[Step, ...]:
         Step("info", f"optreg info {name}"),
         Step("validate", f"optreg validate {name}"),
         Step("train", "python train.py"),
-        Step("bench", f"optreg bench {name} sgd --mode speed --layout resnet50 --execution graph --budget 60"),
+        Step("bench", f"optreg bench {name} sgd --mode speed --layout resnet50 --execution graph"),
         Step("test", 'python -m pytest -q -k "not conforms"'),
         Step("uninstall", f"python -m pip uninstall --quiet --yes optreg-{name}"),
         Step("gone", f"optreg info {name}", code=3),
