@@ -104,13 +104,17 @@ def make_signum(base):
             for var in var_list:
                 self.add_slot(var, "momentum", initializer="ones")
 
+        def _prepare(self, var_list):
+            self._shrinkage = self._call_if_callable(self._shrink)
+            super()._prepare(var_list)  # returns nothing, because there was nothing to return
+
         def _valid_dtypes(self):
             return {tf.float32, tf.float64}
 
         def _resource_apply_dense(self, grad, var):
             rate = self._decayed_lr(var.dtype.base_dtype)
             momentum = self._get_hyper("momentum", var.dtype.base_dtype)
-            shrink = tf.cast(self._call_if_callable(self._shrink), var.dtype)
+            shrink = tf.cast(self._shrinkage, var.dtype)
             slot = self.get_slot(var, "momentum")
             velocity = slot.assign(momentum * slot + (1 - momentum) * grad)
             return var.assign_sub(rate * shrink * tf.sign(velocity))

@@ -235,9 +235,10 @@ class Optimizer(AuthorMethods, GraphModeMethods, OptimizerState, KerasInternals,
 
     def _count_step(self, apply_state: ApplyState, operations: Sequence[Any]) -> Any:
         operations = distribution.graph_operations(operations)
-        # Coefficients of an optimizer that this one is around say that its step ends here, too.
+        # Coefficients of an optimizer that this one is around say that its step ends here, too. There is no apply_state
+        # where an old class overrides _prepare and returns nothing.
         finish = [self._finish_step]
-        for state in apply_state.values():
+        for state in (apply_state or {}).values():
             if isinstance(state, Coefficients) and state.finish is not None and state.finish not in finish:
                 finish.append(state.finish)
         if not operations and tf.executing_eagerly():
