@@ -55,24 +55,12 @@ def bench(*arguments: str, nap: float) -> Any:
 GATE = ("--baseline", "main", "--fail-on", "step_time:median>15%")
 
 
-def baseline_and_slower() -> Any:
-    """Keep a baseline, measure the plugin half as slow again, and return that; anew while the machine itself differs.
-
-    Other tests beside these two runs may slow down the machine between them. The comparison sees that, and decides
-    nothing.
-    """
-    for _ in range(4):
-        first = bench("napping", "--save-baseline", "main", nap=0.004)
-        assert first.exit_code == 0, first.stderr
-        slower = bench("napping", *GATE, "--junit", "report.xml", nap=0.006)
-        if "not alike: the machine itself" not in slower.stdout:
-            break
-    return slower
-
-
 @pytest.mark.slow
-def test_half_as_slow_again_fails_the_gate_and_the_same_does_not() -> None:
-    slower = baseline_and_slower()
+def test_five_times_as_slow_fails_the_gate_and_the_same_does_not() -> None:
+    """Five times, because a comparison decides nothing by which the machine may have changed between the runs."""
+    first = bench("napping", "--save-baseline", "main", nap=0.004)
+    assert first.exit_code == 0, first.stderr
+    slower = bench("napping", *GATE, "--junit", "report.xml", nap=0.02)
     assert slower.exit_code == 1, slower.stdout
     assert "FAILED step_time:median>15%: napping eager optreg on pair, cpu:0: step_time median grew by" in slower.stdout
     assert 'failures="1"' in Path("report.xml").read_text(encoding="utf-8")
