@@ -9,6 +9,7 @@ import sys
 import keras
 import pytest
 import tf_keras
+from tests.schedules import Constant
 
 import optreg
 import optreg.keras
@@ -37,23 +38,12 @@ def test_hyperparameters_go_with_a_name_as_with_those_of_keras():
 
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])
 def test_a_schedule_whose_module_is_gone_is_found_among_the_custom_objects(library):
-    class Halving:
-        def __call__(self, step):
-            return 0.5
-
-        def get_config(self):
-            return {}
-
-        @classmethod
-        def from_config(cls, config):
-            return cls(**config)
-
-    adapter = optreg.keras.wrap("sgd", library=library, learning_rate=Halving())
+    adapter = optreg.keras.wrap("sgd", library=library, learning_rate=Constant())
     config = adapter.get_config()
     config["optimizer"]["config"]["learning_rate"]["module"] = "gone"
-    again = type(adapter).from_config(config, custom_objects={"Halving": Halving})
-    assert type(again.wrapped.learning_rate) is Halving
-    with pytest.raises(optreg.InvalidConfig, match="schedule 'Halving' of module 'gone' was not found"):
+    again = type(adapter).from_config(config, custom_objects={"Constant": Constant})
+    assert type(again.wrapped.learning_rate) is Constant
+    with pytest.raises(optreg.InvalidConfig, match="schedule 'Constant' of module 'gone' was not found"):
         type(adapter).from_config(config)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from tests.schedules import Constant
 
 import optreg
 from optreg.errors import InvalidConfig, UnknownHyperparameter
@@ -147,17 +148,6 @@ def test_a_configuration_imports_no_module_on_its_own():
 
 
 def test_custom_objects_supply_classes_of_schedules():
-    class Constant:
-        def __call__(self, step):
-            return 0.5
-
-        def get_config(self):
-            return {}
-
-        @classmethod
-        def from_config(cls, config):
-            return cls()
-
     saved = {"class_name": "Constant", "config": {}}
     rebuilt = SGD.from_config({"learning_rate": saved}, custom_objects={"Constant": Constant})
     assert isinstance(rebuilt.learning_rate, Constant)

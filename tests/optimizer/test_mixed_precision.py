@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from tests.schedules import Constant
 
 import optreg
 from optreg import LossScaleOptimizer
@@ -591,21 +592,10 @@ def test_a_configuration_of_tf_keras_is_read(options):
 
 
 def test_custom_objects_reach_the_wrapped_optimizer():
-    class Steps:
-        def __call__(self, step):
-            return 0.5
-
-        def get_config(self):
-            return {}
-
-        @classmethod
-        def from_config(cls, config):
-            return cls()
-
-    config = LossScaleOptimizer(sgd(Steps())).get_config()
+    config = LossScaleOptimizer(sgd(Constant())).get_config()
     config["inner_optimizer"]["config"]["learning_rate"].pop("module")
-    rebuilt = LossScaleOptimizer.from_config(config, custom_objects={"Steps": Steps})
-    assert isinstance(rebuilt.learning_rate, Steps)
+    rebuilt = LossScaleOptimizer.from_config(config, custom_objects={"Constant": Constant})
+    assert isinstance(rebuilt.learning_rate, Constant)
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda wrapper: pickle.loads(pickle.dumps(wrapper))])

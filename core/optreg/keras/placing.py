@@ -70,7 +70,7 @@ class Placing:
         known = {int(position): variable for position, variable in self.trained.by_position().items()}
         given = {str(theirs): known[ours] for ours, theirs in pairs.items() if ours in known}
         new = {f"new {ours}": variable for ours, variable in known.items() if ours not in pairs}
-        slots = {place: own for place, own in saved.state.get("slots", {}).items() if place in given}
+        slots = {place: values for place, values in saved.state.get("slots", {}).items() if place in given}
         with tf.init_scope():  # a step may be being traced, which shall not hold the saved values
             state = {**saved.state, "slots": {**slots, **self._initial_slots(new, steps_made)}}
             state["hyperparameters"] = {**self._present(saved.functions), **saved.state.get("hyperparameters", {})}
@@ -97,7 +97,7 @@ class Placing:
         """
         pairs = of_one_name([shared_name(variable) for variable in variables], saved.names)
         named = {str(theirs): variables[ours] for ours, theirs in pairs.items()}
-        slots = {place: saved.state["slots"][place] for place in named}
+        slots = {str(theirs): saved.slots_at(theirs) for theirs in pairs.values()}
         with tf.init_scope():
             report = self.optimizer.load_state_dict({"slots": slots}, named, strict=False)
         if report.misshapen or report.unexpected:
@@ -115,9 +115,8 @@ class Placing:
         positions = self.trained.by_position()
         state = self.optimizer.state_dict(positions)
         others = [name for name in state["slots"] if name not in positions]
-        ordered = [state["slots"].get(str(position), {}) for position in range(len(self.trained))]
-        ordered += [state["slots"][name] for name in others]
-        state["slots"] = {str(position): own for position, own in enumerate(ordered) if own}
+        keys = [*map(str, range(len(self.trained))), *others]
+        state["slots"] = {str(at): state["slots"][key] for at, key in enumerate(keys) if state["slots"].get(key)}
         in_order = self.trained.in_order and not others
         return SavedState(self.class_name, (*self.trained.names, *others), in_order, self._functions(), state)
 
